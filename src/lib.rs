@@ -1,1 +1,7 @@
 //! placeholder
+
+pub mod error;
+pub mod pci;
+
+pub use error::{Code, Error, ErrorKind, Result};
+pub use pci::Address;
