@@ -1,7 +1,16 @@
 //! placeholder
 
+mod device;
+pub mod backend;
+pub mod dma;
 pub mod error;
+pub mod host;
+pub mod interrupt;
 pub mod pci;
+pub mod region;
+pub mod synchronize;
 
+pub use backend::Iova;
+pub use device::Device;
 pub use error::{Code, Error, ErrorKind, Result};
 pub use pci::Address;
