@@ -15,6 +15,7 @@ use vmm_sys_util::eventfd::EventFd;
 
 use crate::{Address, Result};
 
+#[cfg(any())]
 pub mod group;
 pub mod model;
 
