@@ -26,6 +26,11 @@ impl<T> Register<T> {
         Self { offset, name, _width: PhantomData }
     }
 
+    /// Whether an access at `offset` is one to this register: for models.
+    pub const fn is_at(self, offset: u64) -> bool {
+        self.offset == offset
+    }
+
     /// The register `bytes` further on, for one of an array: MTA at 4·n, say.
     #[must_use]
     pub const fn at(self, bytes: u64) -> Self {
