@@ -1,6 +1,7 @@
 //! placeholder
 
 pub mod error;
+pub mod host;
 pub mod pci;
 
 pub use error::{Code, Error, ErrorKind, Result};
