@@ -72,6 +72,16 @@ fn any_failing_write_is_taken_back() {
 }
 
 #[test]
+fn without_root_it_says_sudo() {
+    let (machine, address) = nic();
+    machine.fail_at(Some(1));
+    machine.fail_with(Errno::EACCES);
+    let error = machine.host().bind(address, &BindOptions::default()).unwrap_err();
+    assert_eq!((error.kind(), error.kind().exit_code()), (ErrorKind::Permission, 4));
+    assert!(error.to_string().contains("sudo dirql bind 0000:00:03.0 --owner $USER"), "{error}");
+}
+
+#[test]
 fn a_driverless_function_stays_so_after_a_failure() {
     let machine = Machine::new();
     machine.function(NIC, 0x1234, 0x11e8, None, Some(3));

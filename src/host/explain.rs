@@ -35,7 +35,7 @@ impl Host {
                 .fix("bind the functions behind it: dirql list"),
             Errno::EINVAL => error
                 .kind_is(ErrorKind::Precondition)
-                .why("the IOMMU cannot keep its DMA coherent with the CPU's caches")
+                .why("vfio-pci lists it as unsafe to hand out, or the IOMMU cannot keep its DMA coherent with the CPU's caches")
                 .fix("see the kernel's log: sudo dmesg | grep -i vfio"),
             Errno::EBUSY if function.virtual_functions > 0 => error
                 .why(format!("{} virtual functions (SR-IOV) of it are on", function.virtual_functions))
@@ -49,8 +49,8 @@ impl Host {
                 .fix("sudo modprobe vfio-pci"),
             Errno::ENODEV => error
                 .kind_is(ErrorKind::Precondition)
-                .why("vfio-pci declines it: the kernel lists it as unsafe to hand out")
-                .fix("see the kernel's log: sudo dmesg | grep -i vfio"),
+                .why("vfio-pci does not match it: somebody changed its driver_override meanwhile")
+                .fix("try again"),
             Errno::EACCES | Errno::EPERM => super::record::denied(error, address, "bind"),
             _ => error
                 .why("vfio-pci could not start it")

@@ -28,6 +28,8 @@ struct State {
     /// How many changes there were, and which is to fail.
     count: usize,
     fail_at: Option<usize>,
+    /// With what it fails; EIO where nothing is said.
+    failure: Option<Errno>,
     log: Vec<String>,
 }
 
@@ -40,7 +42,10 @@ impl Kernel {
         let mut state = self.state();
         state.count += 1;
         state.log.push(what);
-        if state.fail_at == Some(state.count) { Err(Errno::EIO.into()) } else { Ok(()) }
+        if state.fail_at == Some(state.count) {
+            return Err(state.failure.unwrap_or(Errno::EIO).into());
+        }
+        Ok(())
     }
 
     fn sys(&self, path: &str) -> PathBuf {
@@ -300,6 +305,11 @@ impl Machine {
         let mut state = self.kernel.state();
         (state.count, state.fail_at) = (0, n);
         state.log.clear();
+    }
+
+    /// Says with what [`fail_at`](Self::fail_at) fails.
+    pub(super) fn fail_with(&self, errno: Errno) {
+        self.kernel.state().failure = Some(errno);
     }
 
     /// The changes since the last [`fail_at`](Self::fail_at).

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod bind;
+mod catalogue;
 mod change;
 mod diagnose;
 mod discovery;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use change::Change;
 
 pub use bind::{BindOptions, Bound};
+pub use catalogue::explanation;
 pub use diagnose::Usability;
 pub use function::Function;
 pub use group::{Group, Member, Node};
