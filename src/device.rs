@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
+use crate::backend::group::GroupBackend;
 use crate::backend::{Backend, RegionIndex};
 use crate::dma::{Dma, DmaMask, Pool};
 use crate::interrupt::{Controller, Interrupts, Request};
@@ -24,7 +25,7 @@ impl Device {
     /// # Errors
     /// E1 to E8 of `docs/errors.md`, with the cause as far as the system tells it.
     pub fn open(address: Address) -> Result<Self> {
-        let _ = address; todo!()
+        Self::from_backend(GroupBackend::open(address)?)
     }
 
     /// The function that a backend reaches: a [model](crate::backend::model) in tests.

@@ -1,12 +1,11 @@
 //! placeholder
 
-mod device;
 pub mod backend;
 pub mod class;
+mod device;
 pub mod dma;
 pub mod driver;
 pub mod error;
-#[cfg(any())]
 pub mod host;
 pub mod interrupt;
 pub mod pci;

@@ -96,7 +96,11 @@ fn fail(device: &Device, what: &str, why: String) -> Error {
 fn configuration(device: &Device) -> Result<String> {
     let (vendor, id) = device.config().ids()?;
     if vendor == 0xffff {
-        return Err(fail(device, "reading of the ids", "they read as all ones: the function does not answer".into()));
+        return Err(fail(
+            device,
+            "reading of the ids",
+            "they read as all ones: the function does not answer".into(),
+        ));
     }
     let space = device.config().snapshot()?;
     let capabilities = space.capabilities().count();
@@ -168,5 +172,9 @@ fn dma(device: &Device) -> Result<String> {
     if lent.reclaim().bytes().iter().any(|&byte| byte != 0xa5) {
         return Err(fail(device, "DMA memory", "it changed while nothing ran".into()));
     }
-    Ok(format!("64 KiB at IOVA {first:#x}; {} ranges, {} mappings left", iommu.ranges.len(), iommu.mappings_left))
+    Ok(format!(
+        "64 KiB at IOVA {first:#x}; {} ranges, {} mappings left",
+        iommu.ranges.len(),
+        iommu.mappings_left
+    ))
 }

@@ -15,7 +15,6 @@ use vmm_sys_util::eventfd::EventFd;
 
 use crate::{Address, Result};
 
-#[cfg(any())]
 pub mod group;
 pub mod model;
 

@@ -19,8 +19,10 @@ pub struct Memory {
 impl Memory {
     /// `len` bytes, in huge pages where `len` allows it and the system has some to spare.
     pub fn new(len: usize) -> Result<Self> {
-        let fail = |error: std::io::Error| Error::io(&error, format!("allocation of {len:#x} bytes of DMA memory"));
-        let huge = (len % HUGE_PAGE == 0).then(|| MmapOptions::new().len(len).huge(Some(21)).map_anon().ok());
+        let fail =
+            |error: std::io::Error| Error::io(&error, format!("allocation of {len:#x} bytes of DMA memory"));
+        let huge =
+            len.is_multiple_of(HUGE_PAGE).then(|| MmapOptions::new().len(len).huge(Some(21)).map_anon().ok());
         let (map, huge) = match huge.flatten() {
             Some(map) => (map, true),
             None => (MmapOptions::new().len(len).map_anon().map_err(fail)?, false),

@@ -34,7 +34,13 @@ impl Pool {
     }
 
     /// `len` bytes, zeroed, aligned to `align` (a power of two up to a page) in memory and in IOVA.
-    pub fn allocate(&mut self, backend: &dyn Backend, len: usize, align: usize, mask: DmaMask) -> Result<Block> {
+    pub fn allocate(
+        &mut self,
+        backend: &dyn Backend,
+        len: usize,
+        align: usize,
+        mask: DmaMask,
+    ) -> Result<Block> {
         if len == 0 || !align.is_power_of_two() || align as u64 > self.page {
             return Err(Error::new(ErrorKind::InvalidArgument, "allocation of DMA memory")
                 .on(backend.address())
@@ -63,7 +69,8 @@ impl Pool {
     /// Maps a chunk that holds `len` bytes: a huge page's worth, or where the memlock limit refuses that, as much as
     /// is needed.
     fn grow(&mut self, backend: &dyn Backend, len: usize, mask: DmaMask) -> Result<()> {
-        let need = (len as u64).checked_next_multiple_of(self.page).filter(|&need| usize::try_from(need).is_ok());
+        let need =
+            (len as u64).checked_next_multiple_of(self.page).filter(|&need| usize::try_from(need).is_ok());
         let need = need.ok_or_else(|| no_address(backend, len as u64, mask))? as usize;
         let pooled = need.next_multiple_of(HUGE_PAGE);
         match self.map(backend, pooled, mask) {
@@ -93,7 +100,10 @@ impl Pool {
     }
 
     pub fn free(&mut self, block: &Block) {
-        let freed = self.chunks.get_mut(block.chunk).is_some_and(|chunk| chunk.free.free(block.offset, block.len as u64));
+        let freed = self
+            .chunks
+            .get_mut(block.chunk)
+            .is_some_and(|chunk| chunk.free.free(block.offset, block.len as u64));
         debug_assert!(freed, "a block is freed once, into its chunk");
     }
 
@@ -114,6 +124,9 @@ impl Pool {
 fn no_address(backend: &dyn Backend, len: u64, mask: DmaMask) -> Error {
     Error::new(ErrorKind::Precondition, format!("allocation of {len:#x} bytes of DMA memory"))
         .on(backend.address())
-        .why(format!("no free range that the IOMMU allows lies below {:#x}, where the device reaches", mask.last()))
+        .why(format!(
+            "no free range that the IOMMU allows lies below {:#x}, where the device reaches",
+            mask.last()
+        ))
         .code(Code::E10)
 }

@@ -83,7 +83,9 @@ impl RangeAllocator {
 
     /// How many addresses are free; saturates at `u64::MAX`.
     pub fn available(&self) -> u64 {
-        self.free.iter().fold(0, |sum: u64, (start, last)| sum.saturating_add((last - start).saturating_add(1)))
+        self.free
+            .iter()
+            .fold(0, |sum: u64, (start, last)| sum.saturating_add((last - start).saturating_add(1)))
     }
 
     /// The free ranges, in ascending order.

@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
+use super::Iova;
 use super::buffer::{Descriptor, Dma};
 use super::memory::Block;
-use super::Iova;
 use crate::device::Core;
 use crate::{Error, ErrorKind, Result};
 
@@ -27,7 +27,8 @@ pub struct Ring<D, B> {
 
 impl<D: Descriptor, B> Ring<D, B> {
     pub(super) fn new(dma: &Dma, entries: u32) -> Result<Self> {
-        let bytes = (entries as usize).checked_mul(size_of::<D>()).filter(|_| entries >= 2 && size_of::<D>() > 0);
+        let bytes =
+            (entries as usize).checked_mul(size_of::<D>()).filter(|_| entries >= 2 && size_of::<D>() > 0);
         let bytes = bytes.ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, "making of a descriptor ring")
                 .why(format!("{entries} entries of {} bytes are no ring", size_of::<D>()))

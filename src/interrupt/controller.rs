@@ -34,8 +34,12 @@ pub enum FaultKind {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            FaultKind::HandlerPanicked(words) => write!(f, "the handler of vector {} panicked: {words}", self.vector),
-            FaultKind::HandlerFailed(error) => write!(f, "the handler of vector {} failed: {error}", self.vector),
+            FaultKind::HandlerPanicked(words) => {
+                write!(f, "the handler of vector {} panicked: {words}", self.vector)
+            }
+            FaultKind::HandlerFailed(error) => {
+                write!(f, "the handler of vector {} failed: {error}", self.vector)
+            }
         }
     }
 }
@@ -96,7 +100,9 @@ impl Interrupts {
                     .why("a handler is connected to it"));
             }
         }
-        vector::connect(&self.controller, index, state, move |state, event| handler(state, event).into_handled())
+        vector::connect(&self.controller, index, state, move |state, event| {
+            handler(state, event).into_handled()
+        })
     }
 
     /// Runs `routine` serialized with the handler of a vector that is known by its index only, as
@@ -166,7 +172,11 @@ impl Controller {
                 match core.backend().set_trigger(mode.irq(), 0, &vec![None; count.into()])? {
                     None => {}
                     Some(fewer) if request.mode.is_none() && fewer > 0 => {
-                        log::warn!("{}: {fewer} of {count} {} vectors are to be had", core.address(), mode.irq());
+                        log::warn!(
+                            "{}: {fewer} of {count} {} vectors are to be had",
+                            core.address(),
+                            mode.irq()
+                        );
                         count = fewer as u16;
                         if core.backend().set_trigger(mode.irq(), 0, &vec![None; count.into()])?.is_some() {
                             continue;
@@ -274,10 +284,11 @@ fn too_few(core: &Core, mode: Mode, wanted: u16, available: u32) -> Error {
 impl Drop for Controller {
     fn drop(&mut self) {
         // INTx was released with its one vector.
-        if self.mode != Mode::Intx && self.enabled.load(Ordering::Relaxed) {
-            if let Err(error) = self.core.backend().release(self.mode.irq()) {
-                log::error!("{error}");
-            }
+        if self.mode != Mode::Intx
+            && self.enabled.load(Ordering::Relaxed)
+            && let Err(error) = self.core.backend().release(self.mode.irq())
+        {
+            log::error!("{error}");
         }
     }
 }

@@ -14,8 +14,8 @@ mod phase;
 mod statistics;
 mod vector;
 
-pub use self::controller::{Fault, FaultKind, Interrupts};
 pub(crate) use self::controller::Controller;
+pub use self::controller::{Fault, FaultKind, Interrupts};
 pub use self::event::{Event, Handled, IntoHandled};
 pub use self::mode::{Best, Mode, Request};
 pub use self::statistics::{Percentiles, SynchronizeStatistics, VectorStatistics};

@@ -132,7 +132,9 @@ impl<T: Send + 'static> Vector<T> {
         }
         if let Some(thread) = unpoisoned(&self.thread).take() {
             // It has ended in all but name; what it could panic with was caught and reported where it happened.
-            thread.join().unwrap_or_else(|_| log::error!("{}: the vector's thread panicked", connection.name()));
+            thread
+                .join()
+                .unwrap_or_else(|_| log::error!("{}: the vector's thread panicked", connection.name()));
         }
         Ok(if won { connection.take_remains() } else { None })
     }
@@ -198,7 +200,12 @@ impl<T: Send + 'static> Connection<T> {
 }
 
 /// Connects: eventfd, thread, state, and only then the kernel's trigger.
-pub(super) fn connect<T, F>(controller: &Arc<Controller>, index: u16, state: T, handler: F) -> Result<Vector<T>>
+pub(super) fn connect<T, F>(
+    controller: &Arc<Controller>,
+    index: u16,
+    state: T,
+    handler: F,
+) -> Result<Vector<T>>
 where
     T: Send + 'static,
     F: FnMut(&mut T, super::Event) -> Result<super::Handled> + Send + 'static,

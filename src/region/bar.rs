@@ -124,9 +124,11 @@ impl Bar {
     fn pointer<T>(&self, offset: u64) -> Option<NonNull<T>> {
         let size = size_of::<T>() as u64;
         let (window, map) = self.inner.mapped.iter().find(|(window, _)| {
-            offset >= window.offset && offset - window.offset < window.len && window.len - (offset - window.offset) >= size
+            offset >= window.offset
+                && offset - window.offset < window.len
+                && window.len - (offset - window.offset) >= size
         })?;
-        if offset % size != 0 {
+        if !offset.is_multiple_of(size) {
             return None;
         }
         // The window lies inside the mapping, which has its length.
@@ -136,7 +138,7 @@ impl Bar {
     fn check<T>(&self, register: Register<T>) -> Result<()> {
         let size = size_of::<T>() as u64;
         let inside = register.offset.checked_add(size).is_some_and(|end| end <= self.inner.len);
-        if inside && register.offset % size == 0 {
+        if inside && register.offset.is_multiple_of(size) {
             return Ok(());
         }
         Err(Error::new(ErrorKind::InvalidArgument, format!("access to register {register}"))

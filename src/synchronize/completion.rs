@@ -61,7 +61,8 @@ impl Completion {
         let deadline = Instant::now().checked_add(timeout);
         let mut pending = unpoisoned(&self.shared.pending);
         while *pending == 0 {
-            let left = deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let left =
+                deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return false;
             }

@@ -77,7 +77,15 @@ impl<T: ?Sized> Protected<T> {
         }
         let below = thread::held();
         thread::set_held(self.lock.rank());
-        Ok(Section { protected: self, me, below, waited, finished: false, _mask: mask, _this_thread: PhantomData })
+        Ok(Section {
+            protected: self,
+            me,
+            below,
+            waited,
+            finished: false,
+            _mask: mask,
+            _this_thread: PhantomData,
+        })
     }
 
     /// Whether this thread is in the section.

@@ -40,8 +40,16 @@ impl EduModel {
         config.msi = 1;
         change(&mut config);
         let buffer = vec![0; 4096];
-        let model =
-            Self { liveness: 0, factorial: 0, status: 0, causes: 0, source: 0, destination: 0, count: 0, buffer };
+        let model = Self {
+            liveness: 0,
+            factorial: 0,
+            status: 0,
+            causes: 0,
+            source: 0,
+            destination: 0,
+            count: 0,
+            buffer,
+        };
         ModelBackend::new(config, model)
     }
 
@@ -63,7 +71,8 @@ impl EduModel {
         // A range outside the device's buffer moves nothing. A fault, as on the real bus, only the IOMMU knows of:
         // the bus keeps it for whoever asks.
         if let Some(bytes) = range {
-            let moved = if from_device { bus.dma_write(outside, bytes) } else { bus.dma_read(outside, bytes) };
+            let moved =
+                if from_device { bus.dma_write(outside, bytes) } else { bus.dma_read(outside, bytes) };
             moved.unwrap_or_default();
         }
         if command & DMA_INTERRUPT_WHEN_DONE != 0 {

@@ -48,7 +48,7 @@ impl Edu {
     }
 
     fn try_round_trip(&mut self) -> Result<String> {
-        let sent: Vec<u8> = (0..DMA_MAX).map(|i| (i * 31 >> 3) as u8).collect();
+        let sent: Vec<u8> = (0..DMA_MAX).map(|i| ((i * 31) >> 3) as u8).collect();
         let back = self.round_trip(&sent)?;
         if back == sent {
             return Ok(format!("{DMA_MAX} bytes to the device and back"));

@@ -72,10 +72,7 @@ mod tests {
         assert_eq!(answer.capability(8, 1), Some(16));
         assert_eq!(answer.pairs(16, 8, 16), [(0x1000, 0x2000), (0x8000, 0x1000)]);
         assert_eq!(answer.capability(8, 2), None);
-        assert_eq!(
-            sparse_windows(answer.pairs(16, 8, 16), 0x8000),
-            [Window { offset: 0x1000, len: 0x2000 }]
-        );
+        assert_eq!(sparse_windows(answer.pairs(16, 8, 16), 0x8000), [Window { offset: 0x1000, len: 0x2000 }]);
     }
 
     #[test]

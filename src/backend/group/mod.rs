@@ -15,17 +15,17 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use vfio_bindings::bindings::vfio::{
     VFIO_DEVICE_FLAGS_PCI, VFIO_DEVICE_FLAGS_RESET, VFIO_GROUP_FLAGS_CONTAINER_SET, VFIO_GROUP_FLAGS_VIABLE,
-    VFIO_IOMMU_INFO_CAPS, VFIO_IOMMU_INFO_PGSIZES, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, VFIO_IRQ_INFO_AUTOMASKED,
-    VFIO_IRQ_INFO_MASKABLE, VFIO_IRQ_INFO_NORESIZE, VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_ACTION_UNMASK,
-    VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE, VFIO_REGION_INFO_CAP_SPARSE_MMAP,
-    VFIO_REGION_INFO_FLAG_CAPS, VFIO_REGION_INFO_FLAG_MMAP, VFIO_REGION_INFO_FLAG_READ,
-    VFIO_REGION_INFO_FLAG_WRITE, VFIO_TYPE1v2_IOMMU,
+    VFIO_IOMMU_INFO_CAPS, VFIO_IOMMU_INFO_PGSIZES, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE,
+    VFIO_IRQ_INFO_AUTOMASKED, VFIO_IRQ_INFO_MASKABLE, VFIO_IRQ_INFO_NORESIZE, VFIO_IRQ_SET_ACTION_TRIGGER,
+    VFIO_IRQ_SET_ACTION_UNMASK, VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
+    VFIO_REGION_INFO_CAP_SPARSE_MMAP, VFIO_REGION_INFO_FLAG_CAPS, VFIO_REGION_INFO_FLAG_MMAP,
+    VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE, VFIO_TYPE1v2_IOMMU,
 };
 use vmm_sys_util::eventfd::EventFd;
 
 use self::chain::{Answer, sparse_windows};
 use super::{Backend, IommuInfo, Iova, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Window};
-use crate::host::{Host, Limits};
+use crate::host::{Group as IommuGroup, Host};
 use crate::{Address, Code, Error, ErrorKind, Result};
 
 /// `VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL`, which the bindings do not carry.
@@ -54,24 +54,23 @@ impl GroupBackend {
     /// E1 to E8 of `docs/errors.md`, each with the cause as far as sysfs and `/proc` tell it.
     pub fn open(address: Address) -> Result<Self> {
         let host = Host::system();
-        let number = host.openable_group(address)?;
-        let group_path = host.group_node(number);
-        let group =
-            open_node(&group_path).map_err(|errno| host.explain_open_group(address, number, errno))?;
-        let flags = ioctl::group_flags(&group).map_err(|errno| host.explain_open_group(address, number, errno))?;
+        let IommuGroup { number, node, .. } = host.bound_group(&host.function(address)?)?;
+        let group = open_node(&node).map_err(|errno| host.explain_open_group(address, number, errno))?;
+        let flags =
+            ioctl::group_flags(&group).map_err(|errno| host.explain_open_group(address, number, errno))?;
         if flags & VFIO_GROUP_FLAGS_VIABLE == 0 {
             return Err(host.explain_not_viable(address, number));
         }
         if flags & VFIO_GROUP_FLAGS_CONTAINER_SET != 0 {
             return Err(host.explain_set_container(address, number, Errno::EINVAL));
         }
-        let container_path = host.container_node();
-        let container = open_node(&container_path)
-            .map_err(|errno| host.explain_open_container(address, errno))?;
+        let container_path = Path::new("/dev/vfio/vfio");
+        let container =
+            open_node(container_path).map_err(|errno| host.explain_open_container(address, errno))?;
         let refuse = |why: &str| {
             Err(Error::new(ErrorKind::Precondition, "set-up of the VFIO container").on(address).why(why))
         };
-        let on = |errno| Error::os(errno, "set-up of the VFIO container").on(address).path(&container_path);
+        let on = |errno| Error::os(errno, "set-up of the VFIO container").on(address).path(container_path);
         if !ioctl::api_is_known(&container).map_err(on)? {
             return refuse("the kernel speaks another version of VFIO than 0");
         }
@@ -83,8 +82,8 @@ impl GroupBackend {
         ioctl::set_iommu(&container, VFIO_TYPE1v2_IOMMU)
             .map_err(|errno| host.explain_set_iommu(address, number, errno))?;
         let name = CString::new(address.to_string()).unwrap_or_default();
-        let device =
-            ioctl::device_fd(&group, &name).map_err(|errno| host.explain_get_device(address, number, errno))?;
+        let device = ioctl::device_fd(&group, &name)
+            .map_err(|errno| host.explain_get_device(address, number, errno))?;
 
         let info = ioctl::device_info(&device)
             .map_err(|errno| Error::os(errno, "reading of the device information").on(address))?;
@@ -105,7 +104,9 @@ impl GroupBackend {
     /// The region and where a range of it lies in the device file.
     fn locate(&self, index: RegionIndex, offset: u64, len: u64) -> Result<u64> {
         match self.regions.get(index.0 as usize) {
-            Some((start, info)) if offset.checked_add(len).is_some_and(|end| end <= info.len) => Ok(start + offset),
+            Some((start, info)) if offset.checked_add(len).is_some_and(|end| end <= info.len) => {
+                Ok(start + offset)
+            }
             _ => Err(Error::new(ErrorKind::InvalidArgument, format!("access to {}", index.name()))
                 .on(self.address)
                 .why(format!("{len} bytes at {offset:#x} are outside the region"))),
@@ -113,8 +114,10 @@ impl GroupBackend {
     }
 
     fn set_irqs(&self, flags: u32, index: IrqIndex, start: u32, count: u32, fds: &[i32]) -> Result<u32> {
-        ioctl::set_irqs(&self.device, flags, index as u32, start, count, fds)
-            .map_err(|errno| self.host.explain_set_irqs(self.address, errno, index.to_string(), start, count))
+        ioctl::set_irqs(&self.device, flags, index as u32, start, count, fds).map_err(|errno| {
+            let available = self.irq(index).map_or(0, |info| info.count);
+            self.host.explain_set_irqs(self.address, errno, &index.to_string(), start + count, available)
+        })
     }
 }
 
@@ -176,14 +179,18 @@ impl Backend for GroupBackend {
     fn read(&self, index: RegionIndex, offset: u64, data: &mut [u8]) -> Result<()> {
         let at = self.locate(index, offset, data.len() as u64)?;
         self.device.read_exact_at(data, at).map_err(|error| {
-            Error::io(&error, format!("reading of {} at {offset:#x}", index.name())).on(self.address).code(Code::E12)
+            Error::io(&error, format!("reading of {} at {offset:#x}", index.name()))
+                .on(self.address)
+                .code(Code::E12)
         })
     }
 
     fn write(&self, index: RegionIndex, offset: u64, data: &[u8]) -> Result<()> {
         let at = self.locate(index, offset, data.len() as u64)?;
         self.device.write_all_at(data, at).map_err(|error| {
-            Error::io(&error, format!("writing of {} at {offset:#x}", index.name())).on(self.address).code(Code::E12)
+            Error::io(&error, format!("writing of {} at {offset:#x}", index.name()))
+                .on(self.address)
+                .code(Code::E12)
         })
     }
 
@@ -203,7 +210,9 @@ impl Backend for GroupBackend {
                 noresize: info.flags & VFIO_IRQ_INFO_NORESIZE != 0,
             }),
             // ERR of a function that is not PCIe.
-            Err(Errno::EINVAL) => Ok(IrqInfo { count: 0, maskable: false, automasked: false, noresize: false }),
+            Err(Errno::EINVAL) => {
+                Ok(IrqInfo { count: 0, maskable: false, automasked: false, noresize: false })
+            }
             Err(errno) => Err(self.fail(errno, format!("reading of {index} information"))),
         }
     }
@@ -253,13 +262,12 @@ impl Backend for GroupBackend {
     }
 
     unsafe fn map_dma(&self, iova: Iova, memory: NonNull<u8>, len: usize) -> Result<()> {
-        let limits = Limits::now();
-        if let Some(error) = self.host.explain_memlock(self.address, &limits, len as u64) {
-            return Err(error.range(iova.0, len as u64));
-        }
+        self.host.check_memlock(self.address, len as u64).map_err(|error| error.range(iova.0, len as u64))?;
         // SAFETY: the caller promises what `map_dma` asks for.
-        unsafe { ioctl::map_dma(&self.container, iova.0, memory, len as u64) }
-            .map_err(|errno| self.host.explain_map(self.address, errno, iova.0, len as u64, &limits))
+        unsafe { ioctl::map_dma(&self.container, iova.0, memory, len as u64) }.map_err(|errno| {
+            let ranges = self.iommu().map(|info| info.ranges).unwrap_or_default();
+            self.host.explain_map(self.address, errno, iova.0, len as u64, &ranges)
+        })
     }
 
     fn unmap_dma(&self, iova: Iova, len: usize) -> Result<()> {

@@ -47,7 +47,7 @@ impl Iommu {
     pub unsafe fn map(&mut self, iova: Iova, start: NonNull<u8>, len: usize) -> Result<(), Errno> {
         let Iova(iova) = iova;
         let len = len as u64;
-        if len == 0 || (iova | len | start.as_ptr() as u64) % PAGE != 0 {
+        if len == 0 || !(iova | len | start.as_ptr() as u64).is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
         let last = iova.checked_add(len - 1).ok_or(Errno::EINVAL)?;

@@ -147,7 +147,9 @@ impl Irqs {
 
     fn signal(&mut self, vector: u32) -> Result<(), Errno> {
         match self.eventfds.get(vector as usize) {
-            Some(Some(eventfd)) => eventfd.write(1).map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(0))),
+            Some(Some(eventfd)) => {
+                eventfd.write(1).map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(0)))
+            }
             _ => Ok(()),
         }
     }

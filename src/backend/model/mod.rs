@@ -154,7 +154,11 @@ impl Backend for ModelBackend {
 
     fn read(&self, index: RegionIndex, offset: u64, data: &mut [u8]) -> Result<()> {
         if index == RegionIndex::CONFIG {
-            return self.bus.config().read(offset, data).map_err(|errno| self.fail(errno, "reading of config"));
+            return self
+                .bus
+                .config()
+                .read(offset, data)
+                .map_err(|errno| self.fail(errno, "reading of config"));
         }
         let bar = self.bar(index, offset, data.len())?;
         data.fill(0);
@@ -164,7 +168,11 @@ impl Backend for ModelBackend {
 
     fn write(&self, index: RegionIndex, offset: u64, data: &[u8]) -> Result<()> {
         if index == RegionIndex::CONFIG {
-            return self.bus.config().write(offset, data).map_err(|errno| self.fail(errno, "writing of config"));
+            return self
+                .bus
+                .config()
+                .write(offset, data)
+                .map_err(|errno| self.fail(errno, "writing of config"));
         }
         let bar = self.bar(index, offset, data.len())?;
         unpoisoned(&self.model).write(&self.bus, bar, offset, data);
@@ -198,7 +206,10 @@ impl Backend for ModelBackend {
     }
 
     fn unmask(&self, index: IrqIndex, vector: u32) -> Result<()> {
-        self.bus.irqs().unmask(index, vector).map_err(|errno| self.fail(errno, format!("unmasking of {index}")))
+        self.bus
+            .irqs()
+            .unmask(index, vector)
+            .map_err(|errno| self.fail(errno, format!("unmasking of {index}")))
     }
 
     fn iommu(&self) -> Result<IommuInfo> {
@@ -207,8 +218,9 @@ impl Backend for ModelBackend {
 
     unsafe fn map_dma(&self, iova: Iova, memory: NonNull<u8>, len: usize) -> Result<()> {
         // SAFETY: the caller promises what the model's IOMMU asks for: the same as this trait.
-        unsafe { self.bus.iommu().map(iova, memory, len) }
-            .map_err(|errno| self.fail(errno, "mapping of DMA memory").range(iova.0, len as u64).code(Code::E10))
+        unsafe { self.bus.iommu().map(iova, memory, len) }.map_err(|errno| {
+            self.fail(errno, "mapping of DMA memory").range(iova.0, len as u64).code(Code::E10)
+        })
     }
 
     fn unmap_dma(&self, iova: Iova, len: usize) -> Result<()> {
