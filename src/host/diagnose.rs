@@ -6,8 +6,11 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
 
-use super::{Function, Host};
-use crate::{Code, Error, ErrorKind};
+use super::{Function, Group, Host};
+use crate::pci::Address;
+use crate::{Code, Error, ErrorKind, Result};
+
+const OPERATION: &str = "open of the device";
 
 /// Whether a function can be opened by this process.
 #[derive(Debug, Clone)]
@@ -39,24 +42,43 @@ impl Host {
         Usability { problem: self.problem(function).err() }
     }
 
-    fn problem(&self, function: &Function) -> Result<(), Error> {
+    /// The IOMMU group of the function at `address`, if vfio-pci has it and an IOMMU translates for it: what is to be
+    /// known before its node is opened.
+    ///
+    /// # Errors
+    /// `NotFound` without such a function; `Precondition` where it has no group (E3), is not on vfio-pci (E2), or is
+    /// in a group without an IOMMU (E6).
+    pub fn openable_group(&self, address: Address) -> Result<u32> {
+        self.openable(&self.function(address)?).map(|group| group.number)
+    }
+
+    fn openable(&self, function: &Function) -> Result<Group> {
         let address = function.address;
         let Some(number) = function.iommu_group else {
-            return Err(self.explain_bind(function, Errno::EINVAL));
+            return Err(self.no_iommu(function, OPERATION));
         };
-        if function.is_bridge() {
-            return Err(Error::new(ErrorKind::Precondition, "opening")
-                .on(address)
-                .why("it is a bridge, which vfio-pci does not take")
-                .code(Code::E3));
-        }
         if !function.is_on_vfio() {
-            return Err(self.not_on_vfio(function, "opening"));
+            if function.is_bridge() {
+                return Err(Error::new(ErrorKind::Precondition, OPERATION)
+                    .on(address)
+                    .why("it is a bridge, which vfio-pci does not take")
+                    .code(Code::E3));
+            }
+            return Err(self.not_on_vfio(function, OPERATION));
         }
-        let group = self.group(number)?;
+        let group = self.group(number).map_err(|error| error.on(address))?;
         if group.is_noiommu {
-            return Err(self.explain_open_group(address, number, Errno::EPERM));
+            return Err(self
+                .explain_open_group(address, number, Errno::EPERM)
+                .kind_is(ErrorKind::Precondition));
         }
+        Ok(group)
+    }
+
+    fn problem(&self, function: &Function) -> Result<()> {
+        let address = function.address;
+        let group = self.openable(function)?;
+        let number = group.number;
         if !group.blocking().is_empty() {
             return Err(self.explain_not_viable(address, number));
         }
@@ -108,6 +130,13 @@ mod tests {
         machine.function("0000:00:02.0", 0x1234, 0x1111, None, None);
         let error = problem(&machine, "0000:00:02.0").unwrap();
         assert_eq!((error.kind(), error.catalogue_code()), (ErrorKind::Precondition, Some(Code::E3)));
+        assert_eq!(error.raw_errno(), None);
+        assert_eq!(
+            machine.host().openable_group("0000:00:02.0".parse().unwrap()).unwrap_err().kind(),
+            error.kind()
+        );
+        let absent = machine.host().openable_group("0000:00:09.0".parse().unwrap()).unwrap_err();
+        assert_eq!(absent.kind(), ErrorKind::NotFound);
 
         machine.function(nic, 0x8086, 0x100e, Some("e1000"), Some(5));
         machine.function(twin, 0x8086, 0x100e, Some("e1000"), Some(5));
@@ -123,6 +152,7 @@ mod tests {
 
         host.bind(twin.parse().unwrap(), &super::super::BindOptions::default()).unwrap();
         assert!(problem(&machine, nic).is_none());
+        assert_eq!(host.openable_group(nic.parse().unwrap()).unwrap(), 5);
 
         machine.process(812, "dirql", &["dev/vfio/5"]);
         let usability = host.usable(&host.function(nic.parse().unwrap()).unwrap());

@@ -15,19 +15,24 @@ impl Host {
         not_found(self, address)
     }
 
+    /// What is said of a function without an IOMMU group.
+    pub(super) fn no_iommu(&self, function: &Function, operation: &str) -> Error {
+        let (why, fix) = self.why_no_iommu();
+        let but = if self.allows_noiommu() { ", and dirql uses no group without an IOMMU" } else { "" };
+        Error::new(ErrorKind::Precondition, operation)
+            .on(function.address)
+            .why(format!("it has no IOMMU group{but}: {why}"))
+            .fix(fix)
+            .code(Code::E3)
+    }
+
     /// Why vfio-pci does not take a function: the errno of a write to its `bind`.
     pub fn explain_bind(&self, function: &Function, errno: Errno) -> Error {
         let address = function.address;
         let error = Error::os(errno, "binding to vfio-pci").on(address).code(Code::E3);
         match errno {
             Errno::EINVAL if function.iommu_group.is_none() => {
-                let (why, fix) = self.why_no_iommu();
-                let why = if self.allows_noiommu() {
-                    format!("it has no IOMMU group, and dirql does not use groups without an IOMMU: {why}")
-                } else {
-                    format!("it has no IOMMU group: {why}")
-                };
-                error.kind_is(ErrorKind::Precondition).why(why).fix(fix)
+                self.no_iommu(function, "binding to vfio-pci").errno(errno)
             }
             Errno::EINVAL if function.is_bridge() => error
                 .kind_is(ErrorKind::Precondition)
@@ -60,7 +65,7 @@ impl Host {
 
     /// Why the node `/dev/vfio/vfio` of the container cannot be opened.
     pub fn explain_open_container(&self, address: Address, errno: Errno) -> Error {
-        let path = self.dev.join("vfio/vfio");
+        let path = self.container_node();
         let error = Error::os(errno, "open of the VFIO container").on(address).path(&path);
         match errno {
             Errno::ENOENT | Errno::ENODEV => error
