@@ -194,7 +194,8 @@ fn r7_other_vectors_are_entered_only_upward() {
     });
     inside.wait();
     let (low_again, high_again) = (low.clone(), high.clone());
-    let refused = returns("entering downward", move || high_again.synchronize(|_| low_again.synchronize(|_| ())));
+    let refused =
+        returns("entering downward", move || high_again.synchronize(|_| low_again.synchronize(|_| ())));
     assert_eq!(refused, Ok(Err(SyncError::LockOrder)));
     inside.wait();
     thread.join().unwrap().unwrap();
@@ -317,7 +318,9 @@ fn r14_no_exit_path_leaves_the_mask_changed() {
     let before = blocked_signals();
     let inside = vector.synchronize(|()| blocked_signals()).unwrap();
     // R15: synchronous faults and abort are never blocked; all else is, save what the kernel and glibc keep.
-    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGSYS, libc::SIGABRT] {
+    for signal in
+        [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGSYS, libc::SIGABRT]
+    {
         assert_eq!(inside >> (signal - 1) & 1, 0, "signal {signal}");
     }
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGALRM, libc::SIGUSR1, libc::SIGRTMAX()] {

@@ -138,7 +138,7 @@ impl Host {
                 .code(Code::E3));
         }
         if function.iommu_group.is_none() {
-            return Err(self.explain_bind(function, Errno::EINVAL));
+            return Err(self.no_iommu(function, "binding to vfio-pci"));
         }
         let reasons = self.in_use(function);
         if !reasons.is_empty() && !force {
@@ -280,7 +280,7 @@ impl Host {
     pub(super) fn group_of(&self, function: &Function) -> Result<Group> {
         match function.iommu_group {
             Some(number) => self.group(number).map_err(|error| error.on(function.address)),
-            None => Err(self.explain_bind(function, Errno::EINVAL)),
+            None => Err(self.no_iommu(function, "look-up of the IOMMU group")),
         }
     }
 

@@ -7,7 +7,9 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
 
 use super::{Function, Group, Host};
-use crate::{Code, Error, ErrorKind};
+use crate::{Code, Error, ErrorKind, Result};
+
+const OPERATION: &str = "open of the device";
 
 /// Whether a function can be opened by this process.
 #[derive(Debug, Clone)]
@@ -39,30 +41,39 @@ impl Host {
         Usability { problem: self.problem(function).err() }
     }
 
-    /// The group of a function that vfio-pci has.
+    /// The IOMMU group of a function, if vfio-pci has it and an IOMMU translates for it: what is to be
+    /// known before its node is opened.
     ///
     /// # Errors
-    /// `Precondition` where it has no IOMMU group (E3), is a bridge (E3), or has another driver (E2).
-    pub fn bound_group(&self, function: &Function) -> Result<Group, Error> {
-        let number = function.iommu_group.ok_or_else(|| self.explain_bind(function, Errno::EINVAL))?;
-        if function.is_bridge() {
-            return Err(Error::new(ErrorKind::Precondition, "opening")
-                .on(function.address)
-                .why("it is a bridge, which vfio-pci does not take")
-                .code(Code::E3));
-        }
+    /// `NotFound` without such a function; `Precondition` where it has no group (E3), is not on vfio-pci (E2), or is
+    /// in a group without an IOMMU (E6).
+    pub fn openable(&self, function: &Function) -> Result<Group> {
+        let address = function.address;
+        let Some(number) = function.iommu_group else {
+            return Err(self.no_iommu(function, OPERATION));
+        };
         if !function.is_on_vfio() {
-            return Err(self.not_on_vfio(function, "opening"));
+            if function.is_bridge() {
+                return Err(Error::new(ErrorKind::Precondition, OPERATION)
+                    .on(address)
+                    .why("it is a bridge, which vfio-pci does not take")
+                    .code(Code::E3));
+            }
+            return Err(self.not_on_vfio(function, OPERATION));
         }
-        self.group(number)
+        let group = self.group(number).map_err(|error| error.on(address))?;
+        if group.is_noiommu {
+            return Err(self
+                .explain_open_group(address, number, Errno::EPERM)
+                .kind_is(ErrorKind::Precondition));
+        }
+        Ok(group)
     }
 
-    fn problem(&self, function: &Function) -> Result<(), Error> {
-        let (address, group) = (function.address, self.bound_group(function)?);
+    fn problem(&self, function: &Function) -> Result<()> {
+        let address = function.address;
+        let group = self.openable(function)?;
         let number = group.number;
-        if group.is_noiommu {
-            return Err(self.explain_open_group(address, number, Errno::EPERM));
-        }
         if !group.blocking().is_empty() {
             return Err(self.explain_not_viable(address, number));
         }
@@ -103,6 +114,10 @@ mod tests {
     use super::super::fake::Machine;
     use super::*;
 
+    fn openable(host: &Host, address: &str) -> Result<Group> {
+        host.openable(&host.function(address.parse().unwrap())?)
+    }
+
     fn problem(machine: &Machine, address: &str) -> Option<Error> {
         let host = machine.host();
         host.usable(&host.function(address.parse().unwrap()).unwrap()).problem
@@ -114,6 +129,10 @@ mod tests {
         machine.function("0000:00:02.0", 0x1234, 0x1111, None, None);
         let error = problem(&machine, "0000:00:02.0").unwrap();
         assert_eq!((error.kind(), error.catalogue_code()), (ErrorKind::Precondition, Some(Code::E3)));
+        assert_eq!(error.raw_errno(), None);
+        assert_eq!(openable(&machine.host(), "0000:00:02.0").unwrap_err().kind(), error.kind());
+        let absent = openable(&machine.host(), "0000:00:09.0").unwrap_err();
+        assert_eq!(absent.kind(), ErrorKind::NotFound);
 
         machine.function(nic, 0x8086, 0x100e, Some("e1000"), Some(5));
         machine.function(twin, 0x8086, 0x100e, Some("e1000"), Some(5));
@@ -129,6 +148,7 @@ mod tests {
 
         host.bind(twin.parse().unwrap(), &super::super::BindOptions::default()).unwrap();
         assert!(problem(&machine, nic).is_none());
+        assert_eq!(openable(&host, nic).unwrap().number, 5);
 
         machine.process(812, "dirql", &["dev/vfio/5"]);
         let usability = host.usable(&host.function(nic.parse().unwrap()).unwrap());

@@ -15,19 +15,24 @@ impl Host {
         not_found(self, address)
     }
 
+    /// What is said of a function without an IOMMU group.
+    pub(super) fn no_iommu(&self, function: &Function, operation: &str) -> Error {
+        let (why, fix) = self.why_no_iommu();
+        let but = if self.allows_noiommu() { ", and dirql uses no group without an IOMMU" } else { "" };
+        Error::new(ErrorKind::Precondition, operation)
+            .on(function.address)
+            .why(format!("it has no IOMMU group{but}: {why}"))
+            .fix(fix)
+            .code(Code::E3)
+    }
+
     /// Why vfio-pci does not take a function: the errno of a write to its `bind`.
     pub fn explain_bind(&self, function: &Function, errno: Errno) -> Error {
         let address = function.address;
         let error = Error::os(errno, "binding to vfio-pci").on(address).code(Code::E3);
         match errno {
             Errno::EINVAL if function.iommu_group.is_none() => {
-                let (why, fix) = self.why_no_iommu();
-                let why = if self.allows_noiommu() {
-                    format!("it has no IOMMU group, and dirql does not use groups without an IOMMU: {why}")
-                } else {
-                    format!("it has no IOMMU group: {why}")
-                };
-                error.kind_is(ErrorKind::Precondition).why(why).fix(fix)
+                self.no_iommu(function, "binding to vfio-pci").errno(errno)
             }
             Errno::EINVAL if function.is_bridge() => error
                 .kind_is(ErrorKind::Precondition)
@@ -60,7 +65,7 @@ impl Host {
 
     /// Why the node `/dev/vfio/vfio` of the container cannot be opened.
     pub fn explain_open_container(&self, address: Address, errno: Errno) -> Error {
-        let path = self.dev.join("vfio/vfio");
+        let path = self.container_node();
         let error = Error::os(errno, "open of the VFIO container").on(address).path(&path);
         match errno {
             Errno::ENOENT | Errno::ENODEV => error
@@ -102,7 +107,7 @@ impl Host {
                     .code(Code::E1)
             }
             Errno::ENOENT | Errno::ENODEV | Errno::ENXIO => self.missing_node(address, &group, error),
-            Errno::EBUSY => self.held(address, &group, error),
+            Errno::EBUSY => self.held(&group, error),
             Errno::EPERM if group.is_noiommu => {
                 let (_, fix) = self.why_no_iommu();
                 error
@@ -147,7 +152,7 @@ impl Host {
             .fix(format!("for a container: --device {}; else see: ls -l /dev/vfio", group.node.display()))
     }
 
-    fn held(&self, address: Address, group: &Group, error: Error) -> Error {
+    fn held(&self, group: &Group, error: Error) -> Error {
         let error = error.kind_is(ErrorKind::Busy).code(Code::E7);
         let holders = self.holders(group);
         if holders.found.iter().any(super::Holder::is_this_process) {
@@ -162,7 +167,7 @@ impl Host {
             }
             None if holders.hidden > 0 => error
                 .why("another user's process holds the group; only root sees which")
-                .fix(format!("sudo dirql doctor {address}, or: sudo fuser -v {}", group.node.display())),
+                .fix(format!("sudo fuser -v {}", group.node.display())),
             None => error
                 .why("the group was held, and is not any more: whoever held it has just let go")
                 .fix("try again"),
@@ -188,7 +193,7 @@ impl Host {
                      another process uses the group through /dev/iommu, or a driver let go just now",
                     group.number
                 ))
-                .fix("try again; else see: dirql doctor");
+                .fix("try again");
         }
         let names: Vec<String> = blocking
             .iter()
@@ -239,7 +244,7 @@ impl Host {
                  device's reserved addresses collide with what is mapped",
             ),
             Errno::EBUSY => match self.group(group) {
-                Ok(group) => self.held(address, &group, error),
+                Ok(group) => self.held(&group, error),
                 Err(_) => error,
             },
             _ => error,
@@ -295,7 +300,7 @@ impl Host {
                 .why("it is a virtual function (SR-IOV), and whoever has the physical one asks for a token (vf_token)")
                 .fix("open the physical function first, and set the same vf_token"),
             (Errno::EBUSY, _) => match self.group(group) {
-                Ok(group) => self.held(address, &group, error),
+                Ok(group) => self.held(&group, error),
                 Err(_) => error,
             },
             (Errno::EIO, _) => error.why("the device did not come out of its sleep: it may be gone or defect"),

@@ -4,40 +4,48 @@ use std::ops::RangeInclusive;
 
 use nix::errno::Errno;
 
-use super::Host;
+use super::{Host, Limits};
 use crate::pci::Address;
-use crate::{Code, Error, ErrorKind, Result};
+use crate::{Code, Error, ErrorKind};
 
 /// How many mappings a container takes: `dma_entry_limit` of vfio_iommu_type1, unless it was changed.
 const ENTRIES: u64 = 65535;
 
 impl Host {
-    /// Checks that `length` bytes more may be locked for DMA.
-    ///
-    /// # Errors
-    /// `Precondition` (E9) with what is needed, locked and allowed, where RLIMIT_MEMLOCK would refuse them.
-    pub fn check_memlock(&self, address: Address, length: u64) -> Result<()> {
-        match self.limits().available() {
-            Some(available) if available < length => {
-                Err(self.beyond_memlock(address, length, Error::new(ErrorKind::Precondition, OPERATION)))
-            }
-            _ => Ok(()),
-        }
+    /// Checks, before a map, that `length` bytes more may be locked for DMA: with what is needed, locked and allowed
+    /// (E9) where RLIMIT_MEMLOCK would refuse them, `None` where it would not.
+    pub fn explain_memlock(&self, address: Address, limits: &Limits, length: u64) -> Option<Error> {
+        let refused = limits.available().is_some_and(|available| available < length);
+        refused.then(|| {
+            beyond_memlock(limits, length, Error::new(ErrorKind::Precondition, OPERATION).on(address))
+        })
     }
 
-    /// Why `VFIO_IOMMU_MAP_DMA` of `length` bytes at `iova` was refused. `ranges` are the IOVAs that the IOMMU
-    /// reports; none where they are unknown.
+    /// Why `VFIO_IOMMU_MAP_DMA` of `length` bytes at `iova` was refused.
     pub fn explain_map(
         &self,
         address: Address,
         errno: Errno,
         iova: u64,
         length: u64,
+        limits: &Limits,
+    ) -> Error {
+        self.explain_map_within(address, errno, iova, length, limits, &[])
+    }
+
+    /// [`explain_map`](Self::explain_map) where the IOVAs that the IOMMU reports are known.
+    pub fn explain_map_within(
+        &self,
+        address: Address,
+        errno: Errno,
+        iova: u64,
+        length: u64,
+        limits: &Limits,
         ranges: &[RangeInclusive<u64>],
     ) -> Error {
         let error = Error::os(errno, OPERATION).on(address).range(iova, length).code(Code::E10);
         match errno {
-            Errno::ENOMEM => self.beyond_memlock(address, length, error),
+            Errno::ENOMEM => beyond_memlock(limits, length, error),
             Errno::EEXIST => error.why("the range overlaps one that is mapped already"),
             Errno::ENOSPC => {
                 let path = "sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
@@ -59,56 +67,36 @@ impl Host {
         }
     }
 
-    fn beyond_memlock(&self, address: Address, length: u64, error: Error) -> Error {
-        let limits = self.limits();
-        let error = error.on(address).kind_is(ErrorKind::Precondition).code(Code::E9);
-        let (Some(limit), false) = (limits.soft, limits.is_exempt) else {
-            return error
-                .why(format!("the kernel has no memory for the mapping of {} KiB", length.div_ceil(1024)))
-                .fix("free some memory, or ask for less");
-        };
-        let (needed, locked, limit) = (length.div_ceil(1024), limits.locked.div_ceil(1024), limit / 1024);
-        let all = needed.saturating_add(locked);
-        error
-            .why(format!(
-                "{needed} KiB are needed and {locked} KiB are locked already, but this user may lock {limit} KiB \
-                 (RLIMIT_MEMLOCK)"
-            ))
-            .fix(format!(
-                "any of: ulimit -l {all} (root: prlimit --pid $$ --memlock={bytes}:{bytes}) · \
-                 \"$USER - memlock {all}\" in /etc/security/limits.d/dirql.conf, then log in again · \
-                 LimitMEMLOCK={all}K in the systemd unit",
-                bytes = all.saturating_mul(1024)
-            ))
-    }
-
-    /// Why `VFIO_DEVICE_SET_IRQS` was refused. `mode` is the field's name (`INTx`, `MSI`, `MSI-X`, `ERR`, `REQ`),
-    /// `requested` the number of vectors asked for and `available` what the device has.
+    /// Why `VFIO_DEVICE_SET_IRQS` of `count` vectors from `start` on was refused. `mode` is the field's name: `INTx`,
+    /// `MSI`, `MSI-X`, `ERR`, `REQ`.
     pub fn explain_set_irqs(
         &self,
         address: Address,
         errno: Errno,
-        mode: &str,
-        requested: u32,
-        available: u32,
+        mode: impl AsRef<str>,
+        start: u32,
+        count: u32,
     ) -> Error {
-        let error =
-            Error::os(errno, format!("setting up of {requested} {mode} vectors")).on(address).code(Code::E11);
+        let mode = mode.as_ref();
+        let vectors = match count {
+            0 => format!("switching off of {mode}"),
+            1 => format!("set-up of {mode} vector {start}"),
+            _ => format!("set-up of {mode} vectors {start} to {}", start.saturating_add(count - 1)),
+        };
+        let error = Error::os(errno, vectors).on(address).code(Code::E11);
         match errno {
-            Errno::EINVAL if requested > available => {
-                error.why(format!("the device has {available} {mode} vectors"))
-            }
             Errno::EINVAL if mode == "ERR" => error
                 .kind_is(ErrorKind::Precondition)
                 .why("the device reports no errors: it is not PCI Express"),
-            Errno::EINVAL if mode == "INTx" && requested != 1 => error.why("INTx is one vector"),
+            Errno::EINVAL if mode == "INTx" && (start, count) != (0, 1) && count != 0 => error.why("INTx is one vector"),
             Errno::EINVAL if mode == "MSI-X" && !self.kernel_version().is_at_least(6, 5) => error.why(format!(
-                "another interrupt mode is active, or vectors were added to those that are on, which this kernel \
-                 ({}) cannot: from 6.5 on it can",
+                "the device has fewer vectors, or another interrupt mode is active, or vectors were added to those \
+                 that are on, which this kernel ({}) cannot: from 6.5 on it can",
                 self.kernel_version()
             )),
             Errno::EINVAL => error.why(
-                "another interrupt mode is active: only one of INTx, MSI and MSI-X can be, so switch that off first",
+                "the device has fewer vectors, or another interrupt mode is active: only one of INTx, MSI and MSI-X \
+                 can be, so switch that off first",
             ),
             Errno::ENOTTY => error.why(format!("VFIO cannot mask {mode} vectors: mask them on the device")),
             Errno::ENOSPC => error.kind_is(ErrorKind::Precondition).why(
@@ -134,6 +122,28 @@ impl Host {
             .fix(format!("ask for {possible} vectors"))
             .code(Code::E11)
     }
+}
+
+fn beyond_memlock(limits: &Limits, length: u64, error: Error) -> Error {
+    let error = error.kind_is(ErrorKind::Precondition).code(Code::E9);
+    let (Some(limit), false) = (limits.soft, limits.is_exempt) else {
+        return error
+            .why(format!("the kernel has no memory for the mapping of {} KiB", length.div_ceil(1024)))
+            .fix("free some memory, or ask for less");
+    };
+    let (needed, locked, limit) = (length.div_ceil(1024), limits.locked.div_ceil(1024), limit / 1024);
+    let all = needed.saturating_add(locked);
+    error
+        .why(format!(
+            "{needed} KiB are needed and {locked} KiB are locked already, but this user may lock {limit} KiB \
+             (RLIMIT_MEMLOCK)"
+        ))
+        .fix(format!(
+            "any of: ulimit -l {all} (root: prlimit --pid $$ --memlock={bytes}:{bytes}) · \
+             \"$USER - memlock {all}\" in /etc/security/limits.d/dirql.conf, then log in again · \
+             LimitMEMLOCK={all}K in the systemd unit",
+            bytes = all.saturating_mul(1024)
+        ))
 }
 
 const OPERATION: &str = "mapping of DMA memory";
@@ -176,10 +186,11 @@ mod tests {
         let machine = Machine::new();
         machine.limits(8192, 4096, "0000000000000000");
         let host = machine.host();
-        assert!(host.check_memlock(address(), 4096 * 1024).is_ok());
+        let limits = host.limits();
+        assert!(host.explain_memlock(address(), &limits, 4096 * 1024).is_none());
         for error in [
-            host.check_memlock(address(), 4097 * 1024).unwrap_err(),
-            host.explain_map(address(), Errno::ENOMEM, 0x1000, 4097 * 1024, &[]),
+            host.explain_memlock(address(), &limits, 4097 * 1024).unwrap(),
+            host.explain_map(address(), Errno::ENOMEM, 0x1000, 4097 * 1024, &limits),
         ] {
             assert_eq!((error.kind(), error.catalogue_code()), (ErrorKind::Precondition, Some(Code::E9)));
             let text = error.to_string();
@@ -190,8 +201,9 @@ mod tests {
             }
         }
         machine.limits(8192, 4096, "000001ffffffffff");
-        assert!(machine.host().check_memlock(address(), u64::MAX).is_ok());
-        let error = machine.host().explain_map(address(), Errno::ENOMEM, 0, 4096, &[]);
+        let limits = host.limits();
+        assert!(host.explain_memlock(address(), &limits, u64::MAX).is_none());
+        let error = host.explain_map(address(), Errno::ENOMEM, 0, 4096, &limits);
         assert!(!error.to_string().contains("MEMLOCK"), "{error}");
     }
 
@@ -209,7 +221,8 @@ mod tests {
             (Errno::ENOSPC, 0, 4096, &[], "65535"),
             (Errno::EFAULT, 0, 4096, &[], "not there"),
         ] {
-            let error = machine.host().explain_map(address(), errno, iova, length, ranges);
+            let host = machine.host();
+            let error = host.explain_map_within(address(), errno, iova, length, &host.limits(), ranges);
             assert_eq!(error.catalogue_code(), Some(Code::E10));
             assert!(error.to_string().contains(part), "{part}: {error}");
         }
@@ -220,15 +233,15 @@ mod tests {
         let machine = Machine::new();
         machine.file("proc/sys/kernel/osrelease", "6.1.0-18-amd64\n");
         let host = machine.host();
-        for (errno, mode, requested, available, part) in [
-            (Errno::EINVAL, "MSI", 9, 8, "has 8 MSI"),
-            (Errno::EINVAL, "INTx", 2, 2, "one vector"),
-            (Errno::EINVAL, "ERR", 1, 1, "not PCI Express"),
-            (Errno::EINVAL, "MSI-X", 2, 5, "6.1.0-18-amd64"),
-            (Errno::EINVAL, "MSI", 1, 1, "another interrupt mode"),
+        for (errno, mode, start, count, part) in [
+            (Errno::EINVAL, "MSI", 0, 9, "MSI vectors 0 to 8"),
+            (Errno::EINVAL, "INTx", 0, 2, "one vector"),
+            (Errno::EINVAL, "ERR", 0, 1, "not PCI Express"),
+            (Errno::EINVAL, "MSI-X", 2, 3, "6.1.0-18-amd64"),
+            (Errno::EINVAL, "MSI", 0, 1, "another interrupt mode"),
             (Errno::ENOTTY, "MSI", 1, 1, "mask"),
         ] {
-            let error = host.explain_set_irqs(address(), errno, mode, requested, available);
+            let error = host.explain_set_irqs(address(), errno, mode, start, count);
             assert_eq!(error.catalogue_code(), Some(Code::E11));
             assert!(error.to_string().contains(part), "{part}: {error}");
         }

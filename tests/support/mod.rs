@@ -4,8 +4,8 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use dirql::backend::model::{Bus, Model, ModelBackend, ModelConfig};
 use dirql::Device;
+use dirql::backend::model::{Bus, Model, ModelBackend, ModelConfig};
 
 /// How long anything may take that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -54,7 +54,7 @@ impl GroupBackend {
     /// E1 to E8 of `docs/errors.md`, each with the cause as far as sysfs and `/proc` tell it.
     pub fn open(address: Address) -> Result<Self> {
         let host = Host::system();
-        let IommuGroup { number, node, .. } = host.bound_group(&host.function(address)?)?;
+        let IommuGroup { number, node, .. } = host.openable(&host.function(address)?)?;
         let group = open_node(&node).map_err(|errno| host.explain_open_group(address, number, errno))?;
         let flags =
             ioctl::group_flags(&group).map_err(|errno| host.explain_open_group(address, number, errno))?;
@@ -114,10 +114,8 @@ impl GroupBackend {
     }
 
     fn set_irqs(&self, flags: u32, index: IrqIndex, start: u32, count: u32, fds: &[i32]) -> Result<u32> {
-        ioctl::set_irqs(&self.device, flags, index as u32, start, count, fds).map_err(|errno| {
-            let available = self.irq(index).map_or(0, |info| info.count);
-            self.host.explain_set_irqs(self.address, errno, &index.to_string(), start + count, available)
-        })
+        ioctl::set_irqs(&self.device, flags, index as u32, start, count, fds)
+            .map_err(|errno| self.host.explain_set_irqs(self.address, errno, index.to_string(), start, count))
     }
 }
 
@@ -262,11 +260,14 @@ impl Backend for GroupBackend {
     }
 
     unsafe fn map_dma(&self, iova: Iova, memory: NonNull<u8>, len: usize) -> Result<()> {
-        self.host.check_memlock(self.address, len as u64).map_err(|error| error.range(iova.0, len as u64))?;
+        let (limits, len) = (self.host.limits(), len as u64);
+        if let Some(error) = self.host.explain_memlock(self.address, &limits, len) {
+            return Err(error.range(iova.0, len));
+        }
         // SAFETY: the caller promises what `map_dma` asks for.
-        unsafe { ioctl::map_dma(&self.container, iova.0, memory, len as u64) }.map_err(|errno| {
+        unsafe { ioctl::map_dma(&self.container, iova.0, memory, len) }.map_err(|errno| {
             let ranges = self.iommu().map(|info| info.ranges).unwrap_or_default();
-            self.host.explain_map(self.address, errno, iova.0, len as u64, &ranges)
+            self.host.explain_map_within(self.address, errno, iova.0, len, &limits, &ranges)
         })
     }
 
