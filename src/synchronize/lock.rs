@@ -5,6 +5,7 @@
 //! the kernel queue it by priority and lend that priority to the owner.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -82,9 +83,16 @@ impl Lock {
         self.word.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
-    /// Takes the lock, however long that takes.
+    /// Takes the lock, however long that takes; the nanoseconds that it took, at least 1.
     #[cold]
-    pub fn acquire_contended(&self, me: u32) {
+    #[inline(never)]
+    pub fn acquire_contended(&self, me: u32) -> u64 {
+        let came = Instant::now();
+        self.wait(me);
+        u64::try_from(came.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn wait(&self, me: u32) {
         for _ in 0..SPINS {
             std::hint::spin_loop();
             if self.word.load(Ordering::Relaxed) == 0 && self.try_acquire(me) {
@@ -128,6 +136,7 @@ impl Lock {
     }
 
     #[cold]
+    #[inline(never)]
     fn release_contended(&self) {
         while let Err(errno) = futex::unlock_pi(&self.word) {
             if errno != Errno::EINTR && errno != Errno::EAGAIN {
