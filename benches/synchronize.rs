@@ -107,8 +107,8 @@ fn uncontended() {
     );
 }
 
-/// Two threads, as many sections as they can in a fixed time: nanoseconds a section.
-fn by_two_threads(section: impl Fn() + Sync) -> f64 {
+/// `count` threads, as many sections as they can in a fixed time: nanoseconds a section.
+fn by_threads(count: usize, section: impl Fn() + Sync) -> f64 {
     const TIME: Duration = Duration::from_millis(20);
     let over = AtomicBool::new(false);
     let work = || {
@@ -121,10 +121,10 @@ fn by_two_threads(section: impl Fn() + Sync) -> f64 {
         sections
     };
     let sections = std::thread::scope(|scope| {
-        let threads = [scope.spawn(work), scope.spawn(work)];
+        let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
         std::thread::sleep(TIME);
         over.store(true, Ordering::Relaxed);
-        threads.map(|thread| thread.join().expect("nobody panics")).iter().sum::<u64>()
+        threads.into_iter().map(|thread| thread.join().expect("nobody panics")).sum::<u64>()
     });
     TIME.as_nanos() as f64 / sections as f64
 }
@@ -133,13 +133,15 @@ fn contended() {
     let (device, _bus) = silent();
     let vector = counter(&device);
     let mutex = Mutex::new(0_u64);
-    row(
-        "`synchronize`, two threads at once",
-        "`std::sync::Mutex`",
-        "≤ 2.0",
-        || by_two_threads(|| vector.synchronize(|n| *n += 1).expect("connected")),
-        || by_two_threads(|| *mutex.lock().expect("nobody panics") += 1),
-    );
+    for threads in [2, 8] {
+        row(
+            &format!("`synchronize`, {threads} threads at once"),
+            "`std::sync::Mutex`",
+            "≤ 2.0",
+            || by_threads(threads, || vector.synchronize(|n| *n += 1).expect("connected")),
+            || by_threads(threads, || *mutex.lock().expect("nobody panics") += 1),
+        );
+    }
 }
 
 /// From the write of an eventfd to the code behind it, and back by a flag: nanoseconds a round trip.

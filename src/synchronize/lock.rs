@@ -39,8 +39,11 @@ impl Rank {
     }
 }
 
-/// How often a waiter looks at the word before it lets the kernel queue it.
-const SPINS: u32 = 200;
+/// How often a waiter looks at the word before it lets another thread run, which may be the owner.
+const SPINS: u32 = 100;
+/// How often it then does so before the kernel queues it. Once somebody is queued, the kernel hands the lock from one
+/// to the next by a context switch each, so it pays to come here seldom.
+const YIELDS: u32 = 16;
 
 /// A priority-inheritance lock with ranks, poisoning, and no data.
 #[derive(Debug)]
@@ -93,8 +96,12 @@ impl Lock {
     }
 
     fn wait(&self, me: u32) {
-        for _ in 0..SPINS {
-            std::hint::spin_loop();
+        for look in 0..SPINS + YIELDS {
+            if look < SPINS {
+                std::hint::spin_loop();
+            } else {
+                std::thread::yield_now();
+            }
             if self.word.load(Ordering::Relaxed) == 0 && self.try_acquire(me) {
                 return;
             }
