@@ -213,6 +213,33 @@ impl Running {
         }
     }
 
+    /// Waits for its end and shows its output as it comes.
+    pub fn wait_showing(self, timeout: Duration, target: &mut impl Write) -> Result<Output> {
+        let deadline = Instant::now() + timeout;
+        let mut seen = (0, 0);
+        let mut show = |output: &Output| -> Result<()> {
+            target.write_all(&output.stdout[seen.0..])?;
+            target.write_all(&output.stderr[seen.1..])?;
+            seen = (output.stdout.len(), output.stderr.len());
+            Ok(target.flush()?)
+        };
+        let mut shown = (0, 0);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let call = Call::Output { pid: self.pid, seen: shown, timeout_ms: milliseconds(left) };
+            let (end, output) = self.output(self.guest.ask(call, left)?)?;
+            show(&output)?;
+            if end.is_some() || left.is_zero() {
+                break;
+            }
+            shown = (output.stdout.len(), output.stderr.len());
+        }
+        // What it said last may still be under way.
+        let output = self.wait(deadline.saturating_duration_since(Instant::now()))?;
+        show(&output)?;
+        Ok(output)
+    }
+
     /// Waits for its end; what is too late is killed with its process group.
     pub fn wait(self, timeout: Duration) -> Result<Output> {
         let call = |timeout| Call::Wait { pid: self.pid, timeout_ms: milliseconds(timeout) };

@@ -1,6 +1,6 @@
 //! Debian packages that the host needs: found, or installed after saying so.
 
-use crate::Result;
+use crate::{Result, progress};
 use nix::unistd::geteuid;
 use std::env;
 use std::path::PathBuf;
@@ -25,12 +25,13 @@ pub fn ensure() -> Result<()> {
     let root = as_root().ok_or_else(|| {
         format!("the lab needs the package {wanted}, and neither root nor sudo is here to install it")
     })?;
-    eprintln!("lab: installing with apt-get: {wanted}");
     update()?;
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(&missing);
-    run(privileged(&root, "apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
-        .map_err(|error| format!("installing {wanted} failed: {error}"))?;
+    progress::step(&format!("installing with apt-get: {wanted}"), || {
+        run(privileged(&root, "apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    })
+    .map_err(|error| format!("installing {wanted} failed: {error}"))?;
     match NEEDED.iter().find(|(program, _)| find(program).is_none()) {
         None => Ok(()),
         Some((program, package)) => {

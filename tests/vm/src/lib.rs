@@ -3,6 +3,7 @@
 //! In reading order: [`install`] puts missing Debian packages on the host and [`package`] unpacks others into a cache;
 //! [`programs`] builds what runs in the guest and [`initramfs`] packs it; [`machine`] boots QEMU with the network of
 //! [`net`]; [`guest`] runs commands inside. Outside stand the observers: [`qmp`], [`pcap`] and the kernel's log.
+//! [`progress`] shows what takes long.
 //!
 //! ```no_run
 //! use dirql_lab::{Machine, Net};
@@ -26,6 +27,7 @@ pub mod net;
 pub mod package;
 pub mod pcap;
 pub mod programs;
+pub mod progress;
 pub mod qmp;
 
 pub use guest::{Guest, Output, Running};

@@ -1,6 +1,6 @@
 //! Debian packages that the guest needs: downloaded and unpacked into a cache, installed nowhere.
 
-use crate::{Result, install};
+use crate::{Result, install, progress};
 use nix::unistd::geteuid;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -55,32 +55,35 @@ pub fn unpacked(package: &str) -> Result<PathBuf> {
     if target.is_dir() {
         return Ok(target);
     }
-    eprintln!("lab: downloading {package} {version} into {}", cache.display());
-    let work = tempfile::tempdir_in(&cache)?;
-    download(package, work.path())
-        .or_else(|_| {
-            install::update()?;
-            download(package, work.path())
-        })
-        .map_err(|error| format!("{wanted}, and the download failed: {error}"))?;
-    let archive = fs::read_dir(work.path())?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .ok_or_else(|| format!("{wanted}, and apt-get download left no .deb file"))?;
-    let root = work.path().join("root");
-    install::run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&root))?;
-    // Complete, or not there at all.
-    fs::rename(&root, &target)?;
+    let what = format!("downloading {package} {version} into {}", cache.display());
+    progress::step(&what, || {
+        let work = tempfile::tempdir_in(&cache)?;
+        let archive = download(package, work.path())
+            .or_else(|_| {
+                // The lists name a version that the archive does not have any more.
+                install::update()?;
+                download(package, work.path())
+            })
+            .map_err(|error| format!("{wanted}, and the download failed: {error}"))?;
+        let root = work.path().join("root");
+        install::run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&root))?;
+        // Complete, or not there at all.
+        Ok(fs::rename(&root, &target)?)
+    })?;
     Ok(target)
 }
 
-fn download(package: &str, directory: &Path) -> Result<()> {
+fn download(package: &str, directory: &Path) -> Result<PathBuf> {
     let mut command = Command::new("apt-get");
     if geteuid().is_root() {
         // Else apt wants to download as a user that cannot enter our directory, and says so.
         command.args(["-o", "APT::Sandbox::User=root"]);
     }
-    install::run(command.args(["download", package]).current_dir(directory)).map(drop)
+    install::run(command.args(["download", package]).current_dir(directory))?;
+    fs::read_dir(directory)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .ok_or_else(|| "apt-get download left no .deb file".into())
 }
 
 /// The package behind `linux-image-amd64`.
