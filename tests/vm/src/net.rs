@@ -4,8 +4,7 @@ use crate::{Result, pcap};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The other end of a NIC's cable. Whatever it is, all frames are in a pcap too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,20 +35,22 @@ impl Wire {
         Ok(format!("socket,udp={},localaddr={}", self.socket.local_addr()?, self.qemu))
     }
 
-    /// Sends frames towards the NIC, as fast as QEMU takes them: the pcap says how many it has.
-    pub fn inject(&self, frames: &[Vec<u8>], timeout: Duration) -> Result<()> {
+    /// Sends frames towards the NIC, as fast as QEMU takes them: the pcap says how many it has. QEMU takes none while
+    /// the NIC cannot receive; when that lasts longer than the patience, it is an error.
+    pub fn inject<'a>(
+        &self,
+        frames: impl IntoIterator<Item = &'a Vec<u8>>,
+        patience: Duration,
+    ) -> Result<()> {
         /// What certainly fits into the socket's buffer.
         const UNDERWAY: usize = 32;
-        let deadline = Instant::now() + timeout;
-        let before = pcap::count(&self.pcap)?;
-        for (sent, frame) in frames.iter().enumerate() {
+        let mut counter = pcap::Counter::new(&self.pcap)?;
+        let before = counter.count()?;
+        for (sent, frame) in (1..).zip(frames) {
             self.socket.send_to(frame, self.qemu)?;
-            while sent + 1 - (pcap::count(&self.pcap)? - before).min(sent + 1) >= UNDERWAY {
-                if Instant::now() > deadline {
-                    return Err(format!("QEMU takes no more frames after {sent}").into());
-                }
-                thread::sleep(Duration::from_millis(1));
-            }
+            counter
+                .wait((before + sent).saturating_sub(UNDERWAY), patience)
+                .map_err(|error| format!("QEMU takes no more frames after {sent}: {error}"))?;
         }
         Ok(())
     }

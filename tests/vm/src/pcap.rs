@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Microseconds, the byte order of this machine.
 const MAGIC: u32 = 0xa1b2_c3d4;
@@ -35,23 +37,53 @@ pub fn read(path: &Path) -> Result<Vec<Vec<u8>>> {
     Ok(frames)
 }
 
-/// How many frames a growing file holds, without reading them.
-pub fn count(path: &Path) -> Result<usize> {
-    let mut file = BufReader::new(File::open(path)?);
-    let size = file.get_ref().metadata()?.len();
-    let mut place = file.seek(io::SeekFrom::Start(FILE_HEADER as u64))?;
-    let mut count = 0;
-    let mut header = [0; FRAME_HEADER];
-    while file.read_exact(&mut header).is_ok() {
-        let length = word(&header, 8).unwrap_or(0);
-        place += FRAME_HEADER as u64 + u64::from(length);
-        if place > size {
-            break;
-        }
-        file.seek_relative(i64::from(length))?;
-        count += 1;
+/// Counts the frames of a growing file, each look going on where the one before ended.
+pub struct Counter {
+    file: BufReader<File>,
+    place: u64,
+    count: usize,
+}
+
+impl Counter {
+    /// Counts from the file's start.
+    pub fn new(path: &Path) -> Result<Counter> {
+        let file = File::open(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+        Ok(Counter { file: BufReader::new(file), place: FILE_HEADER as u64, count: 0 })
     }
-    Ok(count)
+
+    /// How many complete frames there are now.
+    pub fn count(&mut self) -> Result<usize> {
+        let size = self.file.get_ref().metadata()?.len();
+        // What the buffer holds from the last look may be older than what the file holds now.
+        self.file.seek(io::SeekFrom::Start(self.place))?;
+        let mut header = [0; FRAME_HEADER];
+        while self.place + FRAME_HEADER as u64 <= size {
+            self.file.read_exact(&mut header)?;
+            let length = word(&header, 8).unwrap_or(0);
+            let next = self.place + FRAME_HEADER as u64 + u64::from(length);
+            if next > size {
+                break;
+            }
+            self.file.seek_relative(i64::from(length))?;
+            self.place = next;
+            self.count += 1;
+        }
+        Ok(self.count)
+    }
+
+    /// Waits until there are so many frames.
+    pub fn wait(&mut self, wanted: usize, timeout: Duration) -> Result<()> {
+        let deadline = Instant::now() + timeout;
+        while self.count()? < wanted {
+            if Instant::now() > deadline {
+                return Err(
+                    format!("{} frames on the cable after {timeout:?}, wanted {wanted}", self.count).into()
+                );
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
 }
 
 /// Writes frames into a file, each a microsecond after the one before.
@@ -138,12 +170,15 @@ mod tests {
         let frames = vec![vec![1; 60], vec![], vec![2; 1514]];
         write(&path, &frames).unwrap();
         assert_eq!(read(&path).unwrap(), frames);
-        assert_eq!(count(&path).unwrap(), 3);
-        // A file still growing: the last frame is not there yet.
+        // A file that grows: the last frame is not there yet, and then it is.
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         assert_eq!(read(&path).unwrap(), frames[..2]);
-        assert_eq!(count(&path).unwrap(), 2);
+        let mut counter = Counter::new(&path).unwrap();
+        assert_eq!(counter.count().unwrap(), 2);
+        assert!(counter.wait(3, Duration::from_millis(5)).is_err());
+        File::options().append(true).open(&path).unwrap().write_all(&bytes[bytes.len() - 1..]).unwrap();
+        assert_eq!(counter.count().unwrap(), 3);
     }
 
     #[test]
