@@ -43,9 +43,10 @@ pub fn ensure() -> Result<()> {
 /// Refreshes the package lists, which takes root.
 pub fn update() -> Result<()> {
     let root = as_root().ok_or("the package lists are missing or old: run `apt-get update` as root")?;
-    eprintln!("lab: refreshing the package lists with apt-get update");
-    run(privileged(&root, "apt-get").arg("update"))
-        .map_err(|error| format!("apt-get update failed: {error}"))?;
+    progress::step("refreshing the package lists with apt-get update", || {
+        run(privileged(&root, "apt-get").arg("update"))
+    })
+    .map_err(|error| format!("apt-get update failed: {error}"))?;
     Ok(())
 }
 

@@ -17,6 +17,10 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Two variables change what it does: `DIRQL_LAB_CACHE` is the directory of downloaded packages, and
+//! `DIRQL_LAB_ACCEL=kvm` trades emulation for hardware virtualisation, where that works: there are machines whose
+//! `/dev/kvm` exists and hangs.
 #![forbid(unsafe_code)]
 
 pub mod guest;
