@@ -1,0 +1,232 @@
+//! A device in this process: the same trait, with software where the hardware would be.
+//!
+//! A [`Model`] answers register accesses; the [`Bus`] is its way out: interrupts by eventfd and DMA through a checked
+//! IOVA space. What VFIO and the kernel do around a real device is done here the same way: bus mastering is off at
+//! first and gates DMA, INTx is masked when it fires, and only one kind of interrupt is enabled at a time. The
+//! [`Bus`] also keeps counts that a test can believe, because no driver can write them.
+
+mod bus;
+mod config;
+mod iommu;
+mod irqs;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex};
+
+use memmap2::MmapRaw;
+use nix::errno::Errno;
+use vmm_sys_util::eventfd::EventFd;
+
+pub use self::bus::{Bus, Fault};
+use super::{Backend, IommuInfo, Iova, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Window};
+use crate::synchronize::unpoisoned;
+use crate::{Address, Code, Error, ErrorKind, Result};
+
+/// A device as software: what its registers do.
+pub trait Model: Send + 'static {
+    /// The device is read at `offset` of a BAR. `data` has the length of the access, and arrives zeroed.
+    fn read(&mut self, bus: &Bus, bar: u8, offset: u64, data: &mut [u8]);
+
+    /// The device is written at `offset` of a BAR. `data` has the length of the access.
+    fn write(&mut self, bus: &Bus, bar: u8, offset: u64, data: &[u8]);
+
+    /// The device is reset by its function; called only where [`ModelConfig::resettable`] says so.
+    fn reset(&mut self, _bus: &Bus) {}
+}
+
+/// What the model's function looks like from outside.
+#[derive(Debug, Clone)]
+pub struct ModelConfig {
+    /// Where it pretends to sit.
+    pub address: Address,
+    /// Vendor and device id.
+    pub id: (u16, u16),
+    /// The class code, 24 bits.
+    pub class: u32,
+    /// The length of each BAR, in bytes; 0 for none.
+    pub bars: [u64; 6],
+    /// Has an interrupt pin.
+    pub intx: bool,
+    /// How many MSI messages.
+    pub msi: u16,
+    /// How many MSI-X vectors.
+    pub msix: u16,
+    /// The set of MSI-X vectors may grow while enabled, as on kernels from 6.5.
+    pub dynamic_msix: bool,
+    /// How many message vectors the host can give; more are refused, and this number is told.
+    pub vectors_available: u32,
+    /// Can be reset.
+    pub resettable: bool,
+    /// Where the IOMMU allows mappings.
+    pub iova_ranges: Vec<RangeInclusive<u64>>,
+    /// How many mappings the IOMMU holds at most.
+    pub mappings: u32,
+}
+
+impl ModelConfig {
+    /// A function with the given id and none of everything else, behind an IOMMU of 39 bits with the x86 gap.
+    pub fn new(vendor: u16, device: u16) -> Self {
+        Self {
+            address: "0000:00:1f.0".parse().unwrap_or_else(|_| unreachable!("a literal address")),
+            id: (vendor, device),
+            class: 0x00ff_0000,
+            bars: [0; 6],
+            intx: false,
+            msi: 0,
+            msix: 0,
+            dynamic_msix: false,
+            vectors_available: u32::MAX,
+            resettable: false,
+            iova_ranges: vec![0..=0xfedf_ffff, 0xfef0_0000..=0x7f_ffff_ffff],
+            mappings: 65535,
+        }
+    }
+}
+
+/// A function whose other side is a [`Model`].
+pub struct ModelBackend {
+    config: ModelConfig,
+    bus: Bus,
+    model: Arc<Mutex<dyn Model>>,
+}
+
+impl fmt::Debug for ModelBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelBackend").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl ModelBackend {
+    /// Puts `model` on a bus of its own. Clone the [`Bus`] to fire interrupts or look on from a test.
+    pub fn new(config: ModelConfig, model: impl Model) -> Self {
+        let bus = Bus::new(&config);
+        Self { config, bus, model: Arc::new(Mutex::new(model)) }
+    }
+
+    /// The bus, as the model sees it.
+    pub fn bus(&self) -> Bus {
+        self.bus.clone()
+    }
+
+    fn fail(&self, errno: Errno, operation: impl Into<String>) -> Error {
+        Error::os(errno, operation).on(self.config.address)
+    }
+
+    /// The BAR, where the range lies in one.
+    fn bar(&self, index: RegionIndex, offset: u64, len: usize) -> Result<u8> {
+        let end = offset.checked_add(len as u64);
+        match self.config.bars.get(index.0 as usize) {
+            Some(&bar_len) if end.is_some_and(|end| end <= bar_len) => Ok(index.0 as u8),
+            _ => Err(Error::new(ErrorKind::InvalidArgument, format!("access to {}", index.name()))
+                .on(self.config.address)
+                .why(format!("{len} bytes at {offset:#x} are outside the region"))),
+        }
+    }
+}
+
+impl Backend for ModelBackend {
+    fn address(&self) -> Address {
+        self.config.address
+    }
+
+    fn resettable(&self) -> bool {
+        self.config.resettable
+    }
+
+    fn reset(&self) -> Result<()> {
+        if !self.config.resettable {
+            return Err(self.fail(Errno::EINVAL, "reset"));
+        }
+        self.bus.config().reset();
+        unpoisoned(&self.model).reset(&self.bus);
+        Ok(())
+    }
+
+    fn region(&self, index: RegionIndex) -> Result<RegionInfo> {
+        let len = match index {
+            RegionIndex::CONFIG => config::LEN as u64,
+            RegionIndex(bar) => self.config.bars.get(bar as usize).copied().unwrap_or(0),
+        };
+        Ok(RegionInfo { len, readable: len > 0, writable: len > 0, mappable: Vec::new() })
+    }
+
+    fn read(&self, index: RegionIndex, offset: u64, data: &mut [u8]) -> Result<()> {
+        if index == RegionIndex::CONFIG {
+            return self
+                .bus
+                .config()
+                .read(offset, data)
+                .map_err(|errno| self.fail(errno, "reading of config"));
+        }
+        let bar = self.bar(index, offset, data.len())?;
+        data.fill(0);
+        unpoisoned(&self.model).read(&self.bus, bar, offset, data);
+        Ok(())
+    }
+
+    fn write(&self, index: RegionIndex, offset: u64, data: &[u8]) -> Result<()> {
+        if index == RegionIndex::CONFIG {
+            return self
+                .bus
+                .config()
+                .write(offset, data)
+                .map_err(|errno| self.fail(errno, "writing of config"));
+        }
+        let bar = self.bar(index, offset, data.len())?;
+        unpoisoned(&self.model).write(&self.bus, bar, offset, data);
+        Ok(())
+    }
+
+    fn map(&self, index: RegionIndex, _window: Window) -> Result<MmapRaw> {
+        Err(self.fail(Errno::EINVAL, format!("mapping of {}", index.name())).code(Code::E12))
+    }
+
+    fn irq(&self, index: IrqIndex) -> Result<IrqInfo> {
+        Ok(self.bus.irqs().info(index))
+    }
+
+    fn set_trigger(&self, index: IrqIndex, start: u32, eventfds: &[Option<&EventFd>]) -> Result<Option<u32>> {
+        let fail = |errno| self.fail(errno, format!("enabling of {index}")).code(Code::E11);
+        let copies = eventfds
+            .iter()
+            .map(|eventfd| eventfd.map(EventFd::try_clone).transpose())
+            .collect::<std::io::Result<Vec<_>>>()
+            .map_err(|error| Error::io(&error, "copying of an eventfd").on(self.config.address))?;
+        self.bus.irqs().set_trigger(index, start, copies).map_err(fail)
+    }
+
+    fn release(&self, index: IrqIndex) -> Result<()> {
+        self.bus.irqs().release(index).map_err(|errno| self.fail(errno, format!("release of {index}")))
+    }
+
+    fn fire(&self, index: IrqIndex, vector: u32) -> Result<()> {
+        self.bus.irqs().fire(index, vector).map_err(|errno| self.fail(errno, format!("firing of {index}")))
+    }
+
+    fn unmask(&self, index: IrqIndex, vector: u32) -> Result<()> {
+        self.bus
+            .irqs()
+            .unmask(index, vector)
+            .map_err(|errno| self.fail(errno, format!("unmasking of {index}")))
+    }
+
+    fn iommu(&self) -> Result<IommuInfo> {
+        Ok(self.bus.iommu().info())
+    }
+
+    unsafe fn map_dma(&self, iova: Iova, memory: NonNull<u8>, len: usize) -> Result<()> {
+        // SAFETY: the caller promises what the model's IOMMU asks for: the same as this trait.
+        unsafe { self.bus.iommu().map(iova, memory, len) }.map_err(|errno| {
+            self.fail(errno, "mapping of DMA memory").range(iova.0, len as u64).code(Code::E10)
+        })
+    }
+
+    fn unmap_dma(&self, iova: Iova, len: usize) -> Result<()> {
+        self.bus
+            .iommu()
+            .unmap(iova, len)
+            .map_err(|errno| self.fail(errno, "unmapping of DMA memory").range(iova.0, len as u64))
+    }
+}

@@ -1,0 +1,3 @@
+//! What a driver offers to a program, whatever the device: one small trait a class.
+
+pub mod net;

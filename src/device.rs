@@ -1,0 +1,137 @@
+//! One opened function: what keeps everything else alive.
+
+use std::sync::{Arc, Mutex, Weak};
+
+use crate::backend::group::GroupBackend;
+use crate::backend::{Backend, RegionIndex};
+use crate::dma::{Dma, DmaMask, Pool};
+use crate::interrupt::{Controller, Interrupts, Request};
+use crate::region::{Bar, Config};
+use crate::synchronize::{Rank, unpoisoned};
+use crate::{Address, Result};
+
+/// A PCI function that this process has taken from the kernel.
+///
+/// Bars, DMA memory and interrupts keep the function open; when the last of them has gone, it is closed in order:
+/// interrupts, bus mastering and reset, DMA mappings, BAR mappings, file descriptors.
+#[derive(Debug)]
+pub struct Device {
+    core: Arc<Core>,
+}
+
+impl Device {
+    /// Opens the function at `address`, which is bound to vfio-pci (`dirql bind`).
+    ///
+    /// # Errors
+    /// E1 to E8 of `docs/errors.md`, with the cause as far as the system tells it.
+    pub fn open(address: Address) -> Result<Self> {
+        Self::from_backend(GroupBackend::open(address)?)
+    }
+
+    /// The function that a backend reaches: a [model](crate::backend::model) in tests.
+    ///
+    /// # Errors
+    /// Where the backend does not tell what its IOMMU allows.
+    pub fn from_backend(backend: impl Backend + 'static) -> Result<Self> {
+        let pool = Mutex::new(Pool::new(&backend.iommu()?));
+        let backend = Box::new(backend);
+        let core = Core { number: Rank::next_device(), interrupts: Mutex::new(Weak::new()), pool, backend };
+        Ok(Self { core: Arc::new(core) })
+    }
+
+    /// Where the function sits.
+    pub fn address(&self) -> Address {
+        self.core.address()
+    }
+
+    /// How the function is reached.
+    pub fn backend(&self) -> &dyn Backend {
+        self.core.backend()
+    }
+
+    /// The base address register `index`, 0 to 5: mapped where the kernel allows it, by calls elsewhere.
+    ///
+    /// # Errors
+    /// `NotFound` where the function has no such BAR; E12 where it cannot be mapped.
+    pub fn bar(&self, index: u8) -> Result<Bar> {
+        Bar::open(self.core.clone(), RegionIndex(index.into()))
+    }
+
+    /// The configuration space.
+    pub fn config(&self) -> Config {
+        Config::new(self.core.clone())
+    }
+
+    /// Lets the device reach memory and send messages, or stops it. Off until a driver turns it on, which it does
+    /// only after it has quieted what an earlier process left running.
+    ///
+    /// # Errors
+    /// Where configuration space cannot be accessed.
+    pub fn set_bus_master(&self, on: bool) -> Result<()> {
+        self.config().set_bus_master(on)
+    }
+
+    /// DMA memory that the device reaches with so many address bits.
+    pub fn dma(&self, mask: DmaMask) -> Dma {
+        Dma::new(self.core.clone(), mask)
+    }
+
+    /// Enables interrupts: [`crate::interrupt::Best`], or a [`crate::interrupt::Mode`].
+    ///
+    /// # Errors
+    /// `Busy` while they are enabled already; E11 where the function or the host has none.
+    pub fn interrupts(&self, request: impl Into<Request>) -> Result<Interrupts> {
+        Interrupts::enable(self.core.clone(), request.into())
+    }
+
+    /// Whether [`Device::reset`] can do anything.
+    pub fn resettable(&self) -> bool {
+        self.core.backend().resettable()
+    }
+
+    /// Resets the function. Many functions keep part of their state all the same: a driver checks its own registers.
+    ///
+    /// # Errors
+    /// EINVAL where the function has no reset, or what the kernel says.
+    pub fn reset(&self) -> Result<()> {
+        self.core.backend().reset()
+    }
+}
+
+/// What every handle of the device holds.
+#[derive(Debug)]
+pub(crate) struct Core {
+    number: u32,
+    pub(crate) interrupts: Mutex<Weak<Controller>>,
+    pub(crate) pool: Mutex<Pool>,
+    backend: Box<dyn Backend>,
+}
+
+impl Core {
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
+    pub(crate) fn address(&self) -> Address {
+        self.backend.address()
+    }
+
+    /// The device's place in lock order.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Interrupts have gone: a controller holds this core. Now the device stops reaching memory ...
+        let backend = &*self.backend;
+        let stopped = Config::stop_bus_master(backend);
+        let reset = if backend.resettable() { backend.reset() } else { Ok(()) };
+        // ... and only then its mappings go. The backend closes its descriptors last, as the last field.
+        let unmapped = unpoisoned(&self.pool).unmap_all(backend);
+        for error in [stopped, reset, unmapped].into_iter().filter_map(Result::err) {
+            log::error!("closing: {error}");
+        }
+    }
+}

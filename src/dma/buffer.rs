@@ -1,0 +1,139 @@
+//! Buffers: the CPU's, or lent to the device.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::memory::Block;
+use super::{DmaMask, Iova, Ring};
+use crate::Result;
+use crate::device::Core;
+use crate::synchronize::unpoisoned;
+
+/// DMA memory of a device, within reach of a mask.
+#[derive(Debug, Clone)]
+pub struct Dma {
+    pub(super) core: Arc<Core>,
+    mask: DmaMask,
+}
+
+impl Dma {
+    pub(crate) fn new(core: Arc<Core>, mask: DmaMask) -> Self {
+        Self { core, mask }
+    }
+
+    /// A zeroed buffer of `len` bytes, aligned to its length rounded up to a power of two, at most to a page: it
+    /// crosses no page that it could avoid.
+    ///
+    /// # Errors
+    /// E9 with the figures where the memlock limit refuses; E10 where no address is left within the mask.
+    pub fn buffer(&self, len: usize) -> Result<Buffer> {
+        let align = len.clamp(1, 4096).next_power_of_two();
+        Ok(Buffer { block: self.block(len, align)?, core: self.core.clone(), lent: false })
+    }
+
+    /// A descriptor ring of `entries`, zeroed, aligned to a page. See [`Ring`].
+    ///
+    /// # Errors
+    /// As [`Dma::buffer`]; `InvalidArgument` for fewer than 2 entries.
+    pub fn ring<D: Descriptor, B>(&self, entries: u32) -> Result<Ring<D, B>> {
+        Ring::new(self, entries)
+    }
+
+    pub(super) fn block(&self, len: usize, align: usize) -> Result<Block> {
+        unpoisoned(&self.core.pool).allocate(self.core.backend(), len, align, self.mask)
+    }
+}
+
+/// A descriptor's layout: plain bytes without padding.
+pub trait Descriptor: zerocopy::FromBytes + zerocopy::IntoBytes + Copy + Send + 'static {}
+impl<D: zerocopy::FromBytes + zerocopy::IntoBytes + Copy + Send + 'static> Descriptor for D {}
+
+/// DMA memory that is the CPU's. The device has no address of it.
+///
+/// ```compile_fail
+/// fn device_address(buffer: dirql::dma::Buffer) -> dirql::Iova {
+///     buffer.iova() // only memory that is lent has one
+/// }
+/// ```
+pub struct Buffer {
+    block: Block,
+    core: Arc<Core>,
+    /// Not given back to the pool on drop: the device may still write it.
+    lent: bool,
+}
+
+impl Buffer {
+    /// Bytes.
+    #[allow(clippy::len_without_is_empty, reason = "an empty buffer cannot be had")]
+    pub fn len(&self) -> usize {
+        self.block.len
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.block.bytes()
+    }
+
+    /// The bytes, to write.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.block.bytes_mut()
+    }
+
+    /// Lends the memory to the device.
+    pub fn lend(mut self) -> Lent {
+        self.lent = true;
+        Lent { buffer: self }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if !self.lent {
+            unpoisoned(&self.core.pool).free(&self.block);
+        }
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} bytes at {:#x})", self.block.len, self.block.iova)
+    }
+}
+
+/// DMA memory that is lent to the device, which may read and write it at any time.
+///
+/// It cannot be read here:
+///
+/// ```compile_fail
+/// fn peek(lent: &dirql::dma::Lent) -> u8 {
+///     lent.bytes()[0]
+/// }
+/// ```
+///
+/// Dropped while lent, it is not used again until the device has been closed.
+#[derive(Debug)]
+#[must_use = "memory that is dropped while lent is lost until the device is closed"]
+pub struct Lent {
+    buffer: Buffer,
+}
+
+impl Lent {
+    /// Where the device finds it.
+    pub fn iova(&self) -> Iova {
+        Iova(self.buffer.block.iova)
+    }
+
+    /// Bytes.
+    #[allow(clippy::len_without_is_empty, reason = "an empty buffer cannot be had")]
+    pub fn len(&self) -> usize {
+        self.buffer.block.len
+    }
+
+    /// Takes the memory back. The device has said that it is done with it, or has been stopped.
+    pub fn reclaim(self) -> Buffer {
+        std::sync::atomic::fence(std::sync::atomic::Ordering::Acquire);
+        let mut buffer = self.buffer;
+        buffer.lent = false;
+        buffer
+    }
+}

@@ -1,0 +1,22 @@
+//! Memory that the device reaches: typed, pooled, and never unmapped while the device could reach it.
+//!
+//! A [`Buffer`] is the CPU's: it reads and writes like a slice. [`Buffer::lend`] makes it a [`Lent`], which has an
+//! [`Iova`] to give to the device and nothing to read; [`Lent::reclaim`] makes it the CPU's again. A [`Ring`] is a
+//! descriptor ring of which each entry, with the memory it points to, is in one of the two states.
+//!
+//! Addresses come from an allocator over what the IOMMU allows and the device's [`DmaMask`] reaches. Mappings are made
+//! in large pieces and kept until the device is closed.
+
+mod buffer;
+mod mask;
+mod memory;
+mod pool;
+mod ranges;
+mod ring;
+
+pub use self::buffer::{Buffer, Dma, Lent};
+pub use self::mask::DmaMask;
+pub(crate) use self::pool::Pool;
+pub use self::ranges::RangeAllocator;
+pub use self::ring::Ring;
+pub use crate::backend::Iova;

@@ -1,0 +1,333 @@
+//! Taking a function from the kernel: a transaction by `driver_override`.
+//!
+//! The steps, each of which can fail and is then taken back: record the driver; write `vfio-pci` to
+//! `driver_override`; unbind from the driver; write the address to `drivers_probe`; see that `driver` says
+//! `vfio-pci`; clear the override; wait for the node; give it to its owner. `new_id` is never written: it is global,
+//! and would take every other device of the same ID too.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::diagnose::why_of;
+use super::record::denied;
+use super::{Function, Group, Host, Member, Node, Owner, Record, VFIO_PCI, files};
+use crate::pci::Address;
+use crate::{Code, Error, ErrorKind, Result};
+
+/// How long a node may take to appear: udev is at work in between.
+const NODE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How a function is to be bound.
+#[derive(Debug, Clone, Default)]
+pub struct BindOptions {
+    /// To whom the group's node is given; `None` leaves it with root.
+    pub owner: Option<Owner>,
+    /// Takes a function that is in use.
+    pub force: bool,
+}
+
+/// A function that vfio-pci has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// The function.
+    pub address: Address,
+    /// Its IOMMU group.
+    pub group: u32,
+    /// The group's node, as it is now; of the device where the kernel has no groups.
+    pub node: Node,
+    /// The driver that it had, as far as it is known.
+    pub previous_driver: Option<String>,
+    /// Whether vfio-pci had it already, so that at most the owner changed.
+    pub was_bound: bool,
+    /// The members of its group that still keep it from being used.
+    pub blocking: Vec<Member>,
+}
+
+impl Host {
+    /// Binds a function to vfio-pci, and gives its node to the owner. One that is bound already is success.
+    ///
+    /// # Errors
+    /// `NotFound` without such a function; `Permission` without root; `Busy` (fix: `force`) where it is in use;
+    /// `Precondition` where the kernel cannot hand it out. Whatever fails, the function is back on its driver, or
+    /// the record of it stays for [`restore`](Self::restore).
+    pub fn bind(&self, address: Address, options: &BindOptions) -> Result<Bound> {
+        let function = self.function(address)?;
+        if function.is_on_vfio() {
+            let previous = self.record(address)?.and_then(|record| record.previous_driver);
+            let node = self.hand_over(&function, options)?;
+            return self.bound(address, node, previous, true);
+        }
+        self.check_bindable(&function, options.force)?;
+        let record = self.record_of(&function)?;
+        self.save_record(&record)?;
+        match self.take(&function).and_then(|()| self.hand_over(&function, options)) {
+            Ok(node) => {
+                log::info!(bdf = address.to_string().as_str(); "bound to vfio-pci");
+                self.bound(address, node, record.previous_driver, false)
+            }
+            Err(error) => Err(self.roll_back(&record, error)),
+        }
+    }
+
+    /// Binds several functions, all or none: where one fails, those bound before it are restored.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn bind_all(&self, addresses: &[Address], options: &BindOptions) -> Result<Vec<Bound>> {
+        let mut done: Vec<Bound> = Vec::new();
+        for &address in addresses {
+            match self.bind(address, options) {
+                Ok(bound) => done.push(bound),
+                Err(error) => {
+                    for bound in done.iter().rev().filter(|bound| !bound.was_bound) {
+                        if let Err(also) = self.restore(bound.address, &super::RestoreOptions::default()) {
+                            log::error!("{also}");
+                        }
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// What [`bind`](Self::bind) would do, as shell commands; nothing is changed.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind), as far as looking tells.
+    pub fn plan_bind(&self, address: Address, options: &BindOptions) -> Result<Vec<String>> {
+        let function = self.function(address)?;
+        let mut steps = Vec::new();
+        if !function.is_on_vfio() {
+            self.check_bindable(&function, options.force)?;
+            let path = function.path().display();
+            if !self.driver_path(VFIO_PCI).exists() {
+                steps.push(format!("modprobe {VFIO_PCI}"));
+            }
+            steps.push(format!("echo {VFIO_PCI} > {path}/driver_override"));
+            if function.driver.is_some() {
+                steps.push(format!("echo {address} > {path}/driver/unbind"));
+            }
+            steps.push(format!("echo {address} > {}", self.probe_path().display()));
+            steps.push(format!("echo > {path}/driver_override"));
+        }
+        if let Some(owner) = &options.owner {
+            let group = self.group_of(&function)?;
+            steps.push(format!("chown {owner} {}", group.node.display()));
+            steps.push(format!("chmod {:04o} {}", owner.mode(), group.node.display()));
+        }
+        Ok(steps)
+    }
+
+    fn check_bindable(&self, function: &Function, force: bool) -> Result<()> {
+        let address = function.address;
+        let refused = |kind| Error::new(kind, "binding to vfio-pci").on(address);
+        if function.is_bridge() {
+            return Err(refused(ErrorKind::Precondition)
+                .why("it is a bridge, which vfio-pci does not take")
+                .fix("bind the functions behind it: dirql list")
+                .code(Code::E3));
+        }
+        if function.virtual_functions > 0 {
+            return Err(refused(ErrorKind::Busy)
+                .why(format!("{} virtual functions (SR-IOV) of it are on", function.virtual_functions))
+                .fix(format!("echo 0 | sudo tee {}/sriov_numvfs", function.path().display()))
+                .code(Code::E3));
+        }
+        if function.iommu_group.is_none() {
+            return Err(self.no_iommu(function, "binding to vfio-pci"));
+        }
+        let reasons = self.in_use(function);
+        if !reasons.is_empty() && !force {
+            return Err(refused(ErrorKind::Busy)
+                .why(reasons.join("; "))
+                .fix(format!("stop using it, or take it all the same: sudo dirql bind {address} --force")));
+        }
+        Ok(())
+    }
+
+    fn record_of(&self, function: &Function) -> Result<Record> {
+        let module = function.path().join("driver/module");
+        // An earlier attempt that was cut short left the function without a driver, and knows which it had.
+        let earlier = self.record(function.address).ok().flatten();
+        if let (None, Some(earlier)) = (&function.driver, earlier) {
+            return Ok(earlier);
+        }
+        let group = self.group_of(function)?;
+        Ok(Record {
+            address: function.address,
+            previous_driver: function.driver.clone(),
+            previous_module: files::link_name(module),
+            previous_override: function.driver_override.clone().filter(|name| name != VFIO_PCI),
+            iommu_group: function.iommu_group,
+            previous_node: self.node(&group).map(|node| (node.uid, node.gid, node.mode)),
+        })
+    }
+
+    fn take(&self, function: &Function) -> Result<()> {
+        let address = function.address;
+        self.load_vfio(function)?;
+        self.set_override(function, Some(VFIO_PCI))?;
+        if function.driver.is_some() {
+            self.unbind(address)?;
+        }
+        self.probe(address)?;
+        if !self.function(address)?.is_on_vfio() {
+            // The probe does not say why a driver declined; asking the driver itself does.
+            let path = self.driver_path(VFIO_PCI).join("bind");
+            if let Err(error) = self.change.write(&path, &address.to_string()) {
+                let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+                return Err(self.explain_bind(function, errno));
+            }
+        }
+        match self.function(address)?.driver.as_deref() {
+            Some(VFIO_PCI) => self.set_override(function, None),
+            other => Err(Error::new(ErrorKind::Failure, "binding to vfio-pci")
+                .on(address)
+                .code(Code::E3)
+                .why(format!(
+                    "the kernel accepted it, but the function is on {}",
+                    other.unwrap_or("no driver")
+                ))),
+        }
+    }
+
+    fn load_vfio(&self, function: &Function) -> Result<()> {
+        if !self.driver_path(VFIO_PCI).exists() {
+            self.change.load(VFIO_PCI).map_err(|error| {
+                denied(
+                    Error::io(&error, "loading of vfio-pci").on(function.address),
+                    function.address,
+                    "bind",
+                )
+                .kind_is(ErrorKind::Precondition)
+                .why(format!("the module vfio-pci is not loaded, and loading it failed: {error}"))
+                .fix("sudo modprobe vfio-pci; where there is no such module, install the kernel's modules")
+                .code(Code::E3)
+            })?;
+        }
+        // vfio-pci asks for it softly, and some modprobes do not listen. Opening the device says if it is missing.
+        if !self.sys.join("module/vfio_iommu_type1").exists()
+            && let Err(error) = self.change.load("vfio_iommu_type1")
+        {
+            log::debug!("loading of vfio_iommu_type1 failed: {error}");
+        }
+        Ok(())
+    }
+
+    /// Waits for the node and gives it to its owner.
+    fn hand_over(&self, function: &Function, options: &BindOptions) -> Result<Node> {
+        let address = function.address;
+        let group = self.group_of(function)?;
+        let path = self.wait_for_node(function, &group)?;
+        if let Some(owner) = &options.owner {
+            let device = self.device_node(function).filter(|device| *device != path && device.exists());
+            for path in [Some(&path), device.as_ref()].into_iter().flatten() {
+                self.give(address, path, owner.uid, owner.gid, owner.mode())?;
+            }
+        }
+        Node::read(&path).ok_or_else(|| self.explain_open_group(address, group.number, Errno::ENOENT))
+    }
+
+    fn wait_for_node(&self, function: &Function, group: &Group) -> Result<PathBuf> {
+        let deadline = Instant::now() + NODE_DEADLINE;
+        loop {
+            if group.node.exists() {
+                return Ok(group.node.clone());
+            }
+            if Instant::now() >= deadline {
+                // A kernel without groups has the node of the device alone.
+                return self
+                    .device_node(function)
+                    .filter(|path| path.exists())
+                    .ok_or_else(|| self.explain_open_group(function.address, group.number, Errno::ENOENT));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn bound(
+        &self,
+        address: Address,
+        node: Node,
+        previous: Option<String>,
+        was_bound: bool,
+    ) -> Result<Bound> {
+        let group = self.group_of(&self.function(address)?)?;
+        let blocking = group.blocking().into_iter().cloned().collect();
+        Ok(Bound { address, group: group.number, node, previous_driver: previous, was_bound, blocking })
+    }
+
+    /// Puts the function back after `error`, and says so where even that failed.
+    fn roll_back(&self, record: &Record, error: Error) -> Error {
+        let address = record.address;
+        match self.put_back(record).and_then(|_| self.remove_record(address)) {
+            Ok(()) => error,
+            Err(also) => {
+                log::error!("{also}");
+                let why = why_of(&error).map_or_else(String::new, |why| format!("{why}; "));
+                error
+                    .why(format!("{why}and putting it back failed too: {}", first_line(&also)))
+                    .fix(format!("sudo dirql restore {address}"))
+            }
+        }
+    }
+
+    /// The group of a function that must have one.
+    pub(super) fn group_of(&self, function: &Function) -> Result<Group> {
+        match function.iommu_group {
+            Some(number) => self.group(number).map_err(|error| error.on(function.address)),
+            None => Err(self.no_iommu(function, "look-up of the IOMMU group")),
+        }
+    }
+
+    pub(super) fn probe_path(&self) -> PathBuf {
+        self.sys.join("bus/pci/drivers_probe")
+    }
+
+    pub(super) fn set_override(&self, function: &Function, driver: Option<&str>) -> Result<()> {
+        let path = function.path().join("driver_override");
+        let text = format!("{}\n", driver.unwrap_or(""));
+        self.write(function.address, &path, &text, "writing of the driver override")
+    }
+
+    pub(super) fn unbind(&self, address: Address) -> Result<()> {
+        let path = self.devices().join(address.to_string()).join("driver/unbind");
+        self.write(address, &path, &address.to_string(), "unbinding from the driver")
+    }
+
+    pub(super) fn probe(&self, address: Address) -> Result<()> {
+        self.write(address, &self.probe_path(), &address.to_string(), "probing for a driver")
+    }
+
+    pub(super) fn write(&self, address: Address, path: &Path, text: &str, operation: &str) -> Result<()> {
+        log::debug!(bdf = address.to_string().as_str(); "{:?} > {}", text.trim(), path.display());
+        self.change
+            .write(path, text)
+            .map_err(|error| denied(Error::io(&error, operation).on(address).path(path), address, "bind"))
+    }
+
+    pub(super) fn give(
+        &self,
+        address: Address,
+        path: &Path,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        mode: u32,
+    ) -> Result<()> {
+        self.change.give(path, uid, gid, mode).map_err(|error| {
+            denied(Error::io(&error, "giving of the VFIO node").on(address).path(path), address, "bind")
+        })
+    }
+}
+
+fn first_line(error: &Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+#[path = "bind_tests.rs"]
+mod tests;

@@ -1,0 +1,314 @@
+//! From the errno of a refused call to its cause: opening and joining a group, and reaching a device in it. What
+//! the kernel answers is read in its `drivers/vfio/{group,container,vfio_iommu_type1}.c`.
+
+use nix::errno::Errno;
+
+use super::diagnose::why_of;
+use super::function::not_found;
+use super::{Function, Group, Host};
+use crate::pci::Address;
+use crate::{Code, Error, ErrorKind};
+
+impl Host {
+    /// Why the function at `address` cannot be found.
+    pub fn explain_device_not_found(&self, address: Address) -> Error {
+        not_found(self, address)
+    }
+
+    /// What is said of a function without an IOMMU group.
+    pub(super) fn no_iommu(&self, function: &Function, operation: &str) -> Error {
+        let (why, fix) = self.why_no_iommu();
+        let but = if self.allows_noiommu() { ", and dirql uses no group without an IOMMU" } else { "" };
+        Error::new(ErrorKind::Precondition, operation)
+            .on(function.address)
+            .why(format!("it has no IOMMU group{but}: {why}"))
+            .fix(fix)
+            .code(Code::E3)
+    }
+
+    /// Why vfio-pci does not take a function: the errno of a write to its `bind`.
+    pub fn explain_bind(&self, function: &Function, errno: Errno) -> Error {
+        let address = function.address;
+        let error = Error::os(errno, "binding to vfio-pci").on(address).code(Code::E3);
+        match errno {
+            Errno::EINVAL if function.iommu_group.is_none() => {
+                self.no_iommu(function, "binding to vfio-pci").errno(errno)
+            }
+            Errno::EINVAL if function.is_bridge() => error
+                .kind_is(ErrorKind::Precondition)
+                .why("it is a bridge, which vfio-pci does not take")
+                .fix("bind the functions behind it: dirql list"),
+            Errno::EINVAL => error
+                .kind_is(ErrorKind::Precondition)
+                .why("vfio-pci lists it as unsafe to hand out, or the IOMMU cannot keep its DMA coherent with the CPU's caches")
+                .fix("see the kernel's log: sudo dmesg | grep -i vfio"),
+            Errno::EBUSY if function.virtual_functions > 0 => error
+                .why(format!("{} virtual functions (SR-IOV) of it are on", function.virtual_functions))
+                .fix(format!("echo 0 | sudo tee {}/sriov_numvfs", function.path().display())),
+            Errno::EBUSY => error
+                .why("another driver took it meanwhile, or its group is in use by a driver of the kernel")
+                .fix("dirql list"),
+            Errno::ENOENT => error
+                .kind_is(ErrorKind::Precondition)
+                .why("the module vfio-pci is not loaded")
+                .fix("sudo modprobe vfio-pci"),
+            Errno::ENODEV => error
+                .kind_is(ErrorKind::Precondition)
+                .why("vfio-pci does not match it: somebody changed its driver_override meanwhile")
+                .fix("try again"),
+            Errno::EACCES | Errno::EPERM => super::record::denied(error, address, "bind"),
+            _ => error
+                .why("vfio-pci could not start it")
+                .fix("see the kernel's log: sudo dmesg | grep -i vfio"),
+        }
+    }
+
+    /// Why the node `/dev/vfio/vfio` of the container cannot be opened.
+    pub fn explain_open_container(&self, address: Address, errno: Errno) -> Error {
+        let path = self.container_node();
+        let error = Error::os(errno, "open of the VFIO container").on(address).path(&path);
+        match errno {
+            Errno::ENOENT | Errno::ENODEV => error
+                .kind_is(ErrorKind::Precondition)
+                .why("the module vfio is not loaded, or this container was not given the node")
+                .fix("sudo modprobe vfio-pci; for a container: --device /dev/vfio/vfio")
+                .code(Code::E2),
+            Errno::EACCES | Errno::EPERM => error
+                .why("the node's mode was changed: the kernel makes it readable and writable to all")
+                .fix(format!("sudo chmod 0666 {}", path.display()))
+                .code(Code::E1),
+            _ => error,
+        }
+    }
+
+    /// Why the node of `group` cannot be opened.
+    pub fn explain_open_group(&self, address: Address, group: u32, errno: Errno) -> Error {
+        let operation = "open of the IOMMU group";
+        let Some(group) = self.group(group).ok() else {
+            return Error::os(errno, operation)
+                .on(address)
+                .path(self.dev.join("vfio").join(group.to_string()))
+                .why("the group has gone: the device was removed")
+                .fix("dirql list");
+        };
+        let error = Error::os(errno, operation).on(address).path(&group.node);
+        match errno {
+            Errno::EACCES => {
+                let node = self.node(&group).map_or("another user's".to_string(), |node| node.ownership());
+                let me = nix::unistd::Uid::effective();
+                let me =
+                    nix::unistd::User::from_uid(me).ok().flatten().map_or(me.to_string(), |user| user.name);
+                error
+                    .why(format!("the node is {node}, and this process runs as {me}"))
+                    .fix(format!(
+                        "sudo dirql bind {address} --owner {}",
+                        if me == "root" { "root" } else { "$USER" }
+                    ))
+                    .code(Code::E1)
+            }
+            Errno::ENOENT | Errno::ENODEV | Errno::ENXIO => self.missing_node(address, &group, error),
+            Errno::EBUSY => self.held(&group, error),
+            Errno::EPERM if group.is_noiommu => {
+                let (_, fix) = self.why_no_iommu();
+                error
+                    .why("the group has no IOMMU: only a process with CAP_SYS_RAWIO may open it, nothing would be \
+                          translated, and no DMA could be mapped")
+                    .fix(fix)
+                    .code(Code::E6)
+            }
+            Errno::EPERM if !group.blocking().is_empty() => self.not_viable(address, &group, error),
+            Errno::EPERM => error
+                .why("the kernel forbids this process the node, as a container's device list does")
+                .fix(format!("for a container: --device {}", group.node.display()))
+                .code(Code::E1),
+            _ => error,
+        }
+    }
+
+    fn missing_node(&self, address: Address, group: &Group, error: Error) -> Error {
+        let error = error.kind_is(ErrorKind::Precondition).code(Code::E2);
+        let Ok(function) = self.function(address) else { return not_found(self, address) };
+        if !function.is_on_vfio() {
+            let here = self.not_on_vfio(&function, "");
+            return error
+                .why(why_of(&here).unwrap_or_default())
+                .fix(format!("sudo dirql bind {address} --owner $USER"));
+        }
+        if self.device_node(&function).is_some() && !self.sys.join("class/vfio").exists() {
+            return error
+                .why("this kernel has no groups (CONFIG_VFIO_GROUP), only the nodes of /dev/vfio/devices")
+                .fix("boot a kernel with CONFIG_VFIO_GROUP");
+        }
+        let other = group.node.with_file_name(format!("noiommu-{}", group.number));
+        if other.exists() {
+            return error
+                .why(format!("the group has no IOMMU: its node is {}", other.display()))
+                .fix(self.why_no_iommu().1)
+                .code(Code::E6);
+        }
+        error
+            .why("vfio-pci has the device, and the node is not here: this is a container that was not given it, \
+                  or /dev is not kept by the kernel")
+            .fix(format!("for a container: --device {}; else see: ls -l /dev/vfio", group.node.display()))
+    }
+
+    fn held(&self, group: &Group, error: Error) -> Error {
+        let error = error.kind_is(ErrorKind::Busy).code(Code::E7);
+        let holders = self.holders(group);
+        if holders.found.iter().any(super::Holder::is_this_process) {
+            return error
+                .why("this process holds the group already: another device of the group, or a mapped BAR, is alive")
+                .fix("open the devices of one group through one container, and drop the earlier device first");
+        }
+        match holders.describe() {
+            Some(described) => {
+                let pids: Vec<String> = holders.found.iter().map(|holder| holder.pid.to_string()).collect();
+                error.why(format!("held by {described}")).fix(format!("kill {}", pids.join(" ")))
+            }
+            None if holders.hidden > 0 => error
+                .why("another user's process holds the group; only root sees which")
+                .fix(format!("sudo fuser -v {}", group.node.display())),
+            None => error
+                .why("the group was held, and is not any more: whoever held it has just let go")
+                .fix("try again"),
+        }
+    }
+
+    /// Why the group is not viable: which of its functions are still on drivers of the kernel.
+    pub fn explain_not_viable(&self, address: Address, group: u32) -> Error {
+        let error = Error::new(ErrorKind::Precondition, "use of the IOMMU group").on(address);
+        match self.group(group) {
+            Ok(group) => self.not_viable(address, &group, error),
+            Err(_) => error.why("the group has gone: the device was removed").code(Code::E4),
+        }
+    }
+
+    fn not_viable(&self, _address: Address, group: &Group, error: Error) -> Error {
+        let blocking = group.blocking();
+        let error = error.kind_is(ErrorKind::Precondition).code(Code::E4);
+        if blocking.is_empty() {
+            return error
+                .why(format!(
+                    "the kernel calls group {} not viable, though no function of it is on a driver of the kernel: \
+                     another process uses the group through /dev/iommu, or a driver let go just now",
+                    group.number
+                ))
+                .fix("try again");
+        }
+        let names: Vec<String> = blocking
+            .iter()
+            .map(|member| format!("{} ({})", member.address, member.driver.as_deref().unwrap_or("no driver")))
+            .collect();
+        let addresses: Vec<String> = blocking.iter().map(|member| member.address.to_string()).collect();
+        let (verb, them) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
+        error
+            .why(format!(
+                "group {} is not viable: {} {verb} still on a driver of the kernel, and the IOMMU cannot tell {them} \
+                 apart from this device",
+                group.number,
+                names.join(", ")
+            ))
+            .fix(format!("sudo dirql bind {} --owner $USER", addresses.join(" ")))
+    }
+
+    /// Why `VFIO_GROUP_SET_CONTAINER` was refused.
+    pub fn explain_set_container(&self, address: Address, group: u32, errno: Errno) -> Error {
+        let error = Error::os(errno, "joining of the IOMMU group to the container").on(address);
+        let Ok(group) = self.group(group) else {
+            return error.why("the group has gone: the device was removed").code(Code::E8);
+        };
+        let error = error.path(&group.node);
+        match errno {
+            Errno::EPERM if group.is_noiommu => self.explain_open_group(address, group.number, errno),
+            Errno::EPERM => self.not_viable(address, &group, error),
+            Errno::EINVAL => error
+                .why("the group is in a container already")
+                .fix("open the devices of one group through one container")
+                .code(Code::E8),
+            Errno::ENODEV => error.why("the group has gone: the device was removed").code(Code::E8),
+            _ => error.code(Code::E8),
+        }
+    }
+
+    /// Why `VFIO_SET_IOMMU` was refused.
+    pub fn explain_set_iommu(&self, address: Address, group: u32, errno: Errno) -> Error {
+        let error = Error::os(errno, "setting of the container's IOMMU").on(address).code(Code::E8);
+        match errno {
+            Errno::EPERM => self.no_remapping(address, group, error),
+            Errno::ENODEV => error
+                .kind_is(ErrorKind::Precondition)
+                .why("the module vfio_iommu_type1 is not loaded")
+                .fix("sudo modprobe vfio_iommu_type1"),
+            Errno::EINVAL => error.why(
+                "the container has no group yet, its IOMMU is set already, or the \
+                 device's reserved addresses collide with what is mapped",
+            ),
+            Errno::EBUSY => match self.group(group) {
+                Ok(group) => self.held(&group, error),
+                Err(_) => error,
+            },
+            _ => error,
+        }
+    }
+
+    fn no_remapping(&self, address: Address, number: u32, error: Error) -> Error {
+        if let Ok(group) = self.group(number) {
+            if !group.blocking().is_empty() {
+                return self.not_viable(address, &group, error);
+            }
+            let holders = self.holders(&group);
+            let others: Vec<String> = holders
+                .found
+                .iter()
+                .filter(|holder| !holder.is_this_process())
+                .map(super::Holder::to_string)
+                .collect();
+            if !others.is_empty() {
+                return error
+                    .kind_is(ErrorKind::Busy)
+                    .code(Code::E5)
+                    .why(format!("the group belongs to another: {}", others.join(", ")))
+                    .fix("end that process");
+            }
+        }
+        error
+            .kind_is(ErrorKind::Precondition)
+            .code(Code::E5)
+            .why("the IOMMU does not remap interrupts, so that a device could raise any interrupt of the machine \
+                 (or firmware reserves memory for this device)")
+            .fix("in QEMU: -machine kernel-irqchip=split -device intel-iommu,intremap=on; else switch interrupt \
+                 remapping (x2APIC) on in the firmware's setup")
+    }
+
+    /// Why `VFIO_GROUP_GET_DEVICE_FD` was refused.
+    pub fn explain_get_device(&self, address: Address, group: u32, errno: Errno) -> Error {
+        let error = Error::os(errno, "open of the device").on(address).code(Code::E8);
+        let function = self.function(address);
+        match (errno, function) {
+            (_, Err(not_found)) => not_found,
+            (Errno::ENODEV, Ok(function)) if !function.is_on_vfio() => {
+                let here = self.not_on_vfio(&function, "");
+                error
+                    .kind_is(ErrorKind::Precondition)
+                    .why(why_of(&here).unwrap_or_default())
+                    .fix(format!("sudo dirql bind {address} --owner $USER"))
+                    .code(Code::E2)
+            }
+            (Errno::ENODEV, Ok(_)) => error.why(format!("the device is not in group {group}")),
+            (Errno::EINVAL, _) => error.why("the container's IOMMU is not set yet"),
+            (Errno::EACCES, _) => error
+                .why("it is a virtual function (SR-IOV), and whoever has the physical one asks for a token (vf_token)")
+                .fix("open the physical function first, and set the same vf_token"),
+            (Errno::EBUSY, _) => match self.group(group) {
+                Ok(group) => self.held(&group, error),
+                Err(_) => error,
+            },
+            (Errno::EIO, _) => error.why("the device did not come out of its sleep: it may be gone or defect"),
+            _ => error,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "explain_tests.rs"]
+mod tests;

@@ -1,0 +1,204 @@
+//! Giving a function back to the kernel, by the record that the bind left.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::unistd::{AccessFlags, access};
+
+use super::record::denied;
+use super::{Function, Host, Record, VFIO_PCI};
+use crate::pci::Address;
+use crate::{Code, Error, ErrorKind, Result};
+
+/// How a function is to be restored.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RestoreOptions {
+    /// How long to wait for whoever holds the function to let go.
+    pub wait: Duration,
+}
+
+/// A function that has been given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// The function.
+    pub address: Address,
+    /// The driver that has it now.
+    pub driver: Option<String>,
+    /// Whether vfio-pci had it before; if not, nothing was done to it.
+    pub was_bound: bool,
+}
+
+impl Host {
+    /// Gives a function back to the driver that the record names; without a record, to the driver that the kernel
+    /// finds. One that is not on vfio-pci is success.
+    ///
+    /// # Errors
+    /// `Busy` where a process holds it: the kernel's unbind would wait for that without end. `Permission` without
+    /// root, `NotFound` without such a function, `Failure` where the driver does not take it back: the record stays.
+    pub fn restore(&self, address: Address, options: &RestoreOptions) -> Result<Restored> {
+        let record = self.record(address)?;
+        let function = match self.function(address) {
+            Ok(function) => function,
+            Err(error) => {
+                // Unplugged: there is nothing to give back.
+                if record.is_some() {
+                    self.remove_record(address)?;
+                }
+                return Err(error);
+            }
+        };
+        let was_bound = function.is_on_vfio();
+        if was_bound {
+            self.check_may_unbind(&function)?;
+            self.wait_until_free(&function, options.wait)?;
+        }
+        let driver = match &record {
+            Some(record) => self.put_back(record)?,
+            None if was_bound => self.let_the_kernel_choose(&function)?,
+            None => function.driver.clone(),
+        };
+        if was_bound {
+            self.take_node_back(&function, record.as_ref())?;
+        }
+        if record.is_some() {
+            self.remove_record(address)?;
+        }
+        log::info!(bdf = address.to_string().as_str(); "restored to {}", driver.as_deref().unwrap_or("no driver"));
+        Ok(Restored { address, driver, was_bound })
+    }
+
+    /// Only root sees every holder, so the right comes first.
+    fn check_may_unbind(&self, function: &Function) -> Result<()> {
+        let path = function.path().join("driver/unbind");
+        access(&path, AccessFlags::W_OK).map_err(|errno| {
+            let error = Error::os(errno, "unbinding from vfio-pci").on(function.address).path(&path);
+            denied(error, function.address, "restore")
+        })
+    }
+
+    /// Waits until nobody holds the function's group.
+    fn wait_until_free(&self, function: &Function, wait: Duration) -> Result<()> {
+        let address = function.address;
+        let group = self.group_of(function)?;
+        let deadline = Instant::now() + wait;
+        loop {
+            let Some(holders) = self.holders(&group).describe() else { return Ok(()) };
+            if Instant::now() >= deadline {
+                return Err(Error::new(ErrorKind::Busy, "unbinding from vfio-pci")
+                    .on(address)
+                    .path(&group.node)
+                    .why(format!("held by {holders}; the kernel would wait for it without end"))
+                    .fix(format!("end that process, then: sudo dirql restore {address}"))
+                    .code(Code::E13));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Brings a function to the driver and override of its record, from whatever state it is in; returns the driver.
+    pub(super) fn put_back(&self, record: &Record) -> Result<Option<String>> {
+        let address = record.address;
+        let function = self.function(address)?;
+        let previous = record.previous_driver.as_deref();
+        if function.driver_override != record.previous_override
+            && (function.is_on_vfio() || function.driver_override.as_deref() == Some(VFIO_PCI))
+        {
+            self.set_override(&function, record.previous_override.as_deref())?;
+        }
+        if function.driver.as_deref() == previous {
+            return Ok(function.driver);
+        }
+        match function.driver.as_deref() {
+            Some(VFIO_PCI) => self.unbind(address)?,
+            // Somebody else has chosen meanwhile.
+            Some(_) => return Ok(function.driver),
+            None => {}
+        }
+        let Some(previous) = previous else { return Ok(None) };
+        self.give_to(address, previous, record.previous_module.as_deref())?;
+        Ok(Some(previous.to_string()))
+    }
+
+    /// Binds a driverless function to `driver`, by the probe or by the driver's own `bind`.
+    fn give_to(&self, address: Address, driver: &str, module: Option<&str>) -> Result<()> {
+        let has = |wanted: Option<&str>| {
+            self.function(address).is_ok_and(|function| function.driver.as_deref() == wanted)
+        };
+        if let (false, Some(module)) = (self.driver_path(driver).exists(), module)
+            && let Err(error) = self.change.load(module)
+        {
+            log::warn!("loading of {module} failed: {error}");
+        }
+        let probed = self.probe(address);
+        if has(Some(driver)) {
+            return Ok(());
+        }
+        if !has(None) {
+            // Another driver was quicker.
+            self.unbind(address)?;
+        }
+        let path = self.driver_path(driver).join("bind");
+        let bound = self.write(address, &path, &address.to_string(), "giving back to the driver");
+        if has(Some(driver)) {
+            return Ok(());
+        }
+        probed?;
+        let error = bound.err().unwrap_or_else(|| {
+            Error::new(ErrorKind::Failure, "giving back to the driver").on(address).path(&path)
+        });
+        if error.kind() == ErrorKind::Permission {
+            return Err(error);
+        }
+        let why = if self.driver_path(driver).exists() {
+            format!("its driver {driver} does not take it: sudo dmesg says why")
+        } else {
+            format!("its driver {driver} is not loaded any more")
+        };
+        let module = module.unwrap_or(driver);
+        Err(error.why(why).fix(format!("sudo modprobe {module} && sudo dirql restore {address}")))
+    }
+
+    /// Takes a function without a record from vfio-pci and lets the kernel find a driver.
+    fn let_the_kernel_choose(&self, function: &Function) -> Result<Option<String>> {
+        let address = function.address;
+        if function.driver_override.is_some() {
+            self.set_override(function, None)?;
+        }
+        self.unbind(address)?;
+        self.probe(address)?;
+        let driver = self.function(address)?.driver;
+        if driver.as_deref() == Some(VFIO_PCI) {
+            return Err(Error::new(ErrorKind::Precondition, "giving back to the kernel")
+                .on(address)
+                .why("vfio-pci claims every device of this ID, by its ids= option or by new_id")
+                .fix("remove the ids= option of vfio-pci (/etc/modprobe.d, kernel command line) and boot again"));
+        }
+        Ok(driver)
+    }
+
+    /// Takes the group's node back from its owner, where another member keeps it in being.
+    fn take_node_back(&self, function: &Function, record: Option<&Record>) -> Result<()> {
+        let address = function.address;
+        let group = self.group_of(function)?;
+        let shared = group
+            .members
+            .iter()
+            .any(|member| member.address != address && matches!(self.record(member.address), Ok(Some(_))));
+        if shared || self.node(&group).is_none() {
+            return Ok(());
+        }
+        let (uid, gid, mode) = record.and_then(|record| record.previous_node).unwrap_or((0, 0, 0o600));
+        match self.change.give(&group.node, Some(uid), Some(gid), mode) {
+            // It may go while we look.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => {
+                Err(Error::io(&error, "taking back of the VFIO node").on(address).path(&group.node))
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "restore_tests.rs"]
+mod tests;

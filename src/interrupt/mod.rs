@@ -1,0 +1,22 @@
+//! Interrupts of a device: INTx, MSI and MSI-X by eventfds, one thread a vector, and the contract of `synchronize`.
+//!
+//! [`Interrupts`] enables one kind on the device and connects handlers; a connected handler is a [`Vector`], which owns
+//! the state that the handler touches. In reading order: [`Mode`] and [`Request`], [`Interrupts`], [`Vector`], then
+//! what a handler sees ([`Event`], [`Handled`]) and what is counted ([`VectorStatistics`]).
+//!
+//! Source: `docs/synchronize.md`, R1 to R28; `drivers/vfio/pci/vfio_pci_intrs.c` of Linux.
+
+mod controller;
+mod delivery;
+mod event;
+mod mode;
+mod phase;
+mod statistics;
+mod vector;
+
+pub(crate) use self::controller::Controller;
+pub use self::controller::{Fault, FaultKind, Interrupts};
+pub use self::event::{Event, Handled, IntoHandled};
+pub use self::mode::{Best, Mode, Request};
+pub use self::statistics::{Percentiles, SynchronizeStatistics, VectorStatistics};
+pub use self::vector::Vector;

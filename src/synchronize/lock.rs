@@ -1,0 +1,160 @@
+//! The lock word: the owner's thread id, as priority inheritance wants it.
+//!
+//! Free is 0. Taken without contention it is one compare-and-swap, and one to give it back. Under contention a thread
+//! spins a little, because handing a priority-inheritance futex over costs many times a short section, and then lets
+//! the kernel queue it by priority and lend that priority to the owner.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use nix::errno::Errno;
+
+use super::{SyncError, fork, futex, thread};
+
+/// Where a lock stands in the order that keeps sections from waiting for each other in a circle.
+///
+/// Locks are entered only upward. Devices stand in the order in which they were opened, and the vectors of one in the
+/// order of their indices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(u64);
+
+impl Rank {
+    /// Below every lock: what a thread holds that holds nothing.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// The rank of a vector, on the `device`th device that this process opened.
+    pub const fn vector(device: u32, vector: u16) -> Self {
+        Self((device as u64) << 32 | (vector as u64 + 1))
+    }
+
+    /// A rank of its own, in the order of the calls, for a lock that belongs to no device.
+    pub fn next() -> Self {
+        Self::vector(Self::next_device(), 0)
+    }
+
+    /// The number of the next device in lock order.
+    pub(crate) fn next_device() -> u32 {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// How often a waiter looks at the word before it lets the kernel queue it.
+const SPINS: u32 = 200;
+
+/// A priority-inheritance lock with ranks, poisoning, and no data.
+#[derive(Debug)]
+pub struct Lock {
+    word: AtomicU32,
+    poisoned: AtomicBool,
+    forks: u32,
+    rank: Rank,
+}
+
+impl Lock {
+    pub fn new(rank: Rank) -> Self {
+        fork::watch();
+        Self { word: AtomicU32::new(0), poisoned: AtomicBool::new(false), forks: fork::count(), rank }
+    }
+
+    pub fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    /// Whether this thread may wait for the lock; its id if so.
+    #[inline]
+    pub fn admit(&self) -> Result<u32, SyncError> {
+        if fork::count() != self.forks {
+            return Err(SyncError::Forked);
+        }
+        let me = thread::id();
+        if self.word.load(Ordering::Relaxed) & futex::TID == me {
+            return Err(SyncError::Reentrant);
+        }
+        if thread::held() >= self.rank {
+            return Err(SyncError::LockOrder);
+        }
+        Ok(me)
+    }
+
+    /// Takes the lock if it is free.
+    #[inline]
+    pub fn try_acquire(&self, me: u32) -> bool {
+        self.word.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Takes the lock, however long that takes.
+    #[cold]
+    pub fn acquire_contended(&self, me: u32) {
+        for _ in 0..SPINS {
+            std::hint::spin_loop();
+            if self.word.load(Ordering::Relaxed) == 0 && self.try_acquire(me) {
+                return;
+            }
+        }
+        loop {
+            let seen = self.word.load(Ordering::Relaxed);
+            match futex::lock_pi(&self.word) {
+                Ok(()) => {
+                    if self.word.load(Ordering::Relaxed) & futex::OWNER_DIED != 0 {
+                        self.poison();
+                    }
+                    return;
+                }
+                // The owner is no more, and died with nobody waiting: what it guarded is half done.
+                Err(Errno::ESRCH) => {
+                    self.poison();
+                    if self.word.compare_exchange(seen, me, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                        return;
+                    }
+                }
+                // EAGAIN: the owner is about to exit. EINTR: a signal. Anything else (a kernel without the
+                // operation): fall back to yielding.
+                Err(_) => {
+                    std::thread::yield_now();
+                    if self.try_acquire(me) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives the lock back. The caller holds it.
+    #[inline]
+    pub fn release(&self, me: u32) {
+        if self.word.compare_exchange(me, 0, Ordering::Release, Ordering::Relaxed).is_err() {
+            self.release_contended();
+        }
+    }
+
+    #[cold]
+    fn release_contended(&self) {
+        while let Err(errno) = futex::unlock_pi(&self.word) {
+            if errno != Errno::EINTR && errno != Errno::EAGAIN {
+                // A word with a flag but no kernel state behind it: nobody is queued.
+                log::debug!("futex(UNLOCK_PI): {errno}");
+                self.word.store(0, Ordering::Release);
+                return;
+            }
+        }
+    }
+
+    /// Whether this thread holds the lock.
+    pub fn held_by_me(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & futex::TID == thread::id()
+    }
+
+    pub fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+    }
+
+    /// Whether it was poisoned until now.
+    pub fn clear_poison(&self) -> bool {
+        self.poisoned.swap(false, Ordering::AcqRel)
+    }
+
+    #[inline]
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,28 @@
+//! The heart: a lock that owns its data, shared by an interrupt handler and the routines that must not meet it.
+//!
+//! [`Section`] is what holding it means: exclusion comes from the lock alone, and signals are kept off the holder so
+//! that it is not diverted while others wait. Drivers meet this module through [`crate::interrupt::Vector`].
+//!
+//! Source: `docs/synchronize.md`; seeds `KSYNCHRONIZE_ROUTINE` (wdm.h) and `MINIPORT_SYNCHRONIZE_INTERRUPT` (ndis.h).
+
+mod completion;
+mod error;
+mod fork;
+mod futex;
+mod lock;
+mod protected;
+pub mod signals;
+mod thread;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use self::completion::Completion;
+pub use self::error::SyncError;
+pub use self::lock::Rank;
+pub use self::protected::{Protected, Section};
+pub(crate) use self::thread::{holds_any, id as thread_id};
+
+/// Locks a mutex of our own bookkeeping: a panic elsewhere leaves it usable.
+pub(crate) fn unpoisoned<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,179 @@
+//! Data inside its lock, and the section in which it can be reached.
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use super::lock::{Lock, Rank};
+use super::signals::SavedMask;
+use super::{SyncError, thread};
+
+/// Data that is reached only in a section.
+///
+/// The data is not to be had otherwise: this does not compile.
+///
+/// ```compile_fail
+/// use dirql::synchronize::{Protected, Rank};
+/// let counter = Protected::new(Rank::next(), 0_u64);
+/// let unsynchronized: &u64 = &counter.data;
+/// ```
+pub struct Protected<T: ?Sized> {
+    lock: Lock,
+    data: UnsafeCell<T>,
+}
+
+// SAFETY: the data is reached only through a `Section`, and the lock lets one thread at a time have one. So sharing a
+// `Protected` hands the data from thread to thread, which `T: Send` allows.
+unsafe impl<T: ?Sized + Send> Sync for Protected<T> {}
+
+impl<T> Protected<T> {
+    /// Puts `data` behind a lock of the given rank.
+    pub fn new(rank: Rank, data: T) -> Self {
+        Self { lock: Lock::new(rank), data: UnsafeCell::new(data) }
+    }
+}
+
+impl<T: ?Sized> Protected<T> {
+    /// Waits for the section and enters it.
+    ///
+    /// # Errors
+    /// `Forked`, `Reentrant` and `LockOrder` before waiting, `Poisoned` after; in each case nothing is held.
+    #[inline]
+    pub fn enter(&self) -> Result<Section<'_, T>, SyncError> {
+        self.acquire(true)?.unless_poisoned()
+    }
+
+    /// Enters the section if it is free.
+    ///
+    /// # Errors
+    /// As [`Protected::enter`]; `TimedOut` where another thread is in it.
+    #[inline]
+    pub fn try_enter(&self) -> Result<Section<'_, T>, SyncError> {
+        self.acquire(false)?.unless_poisoned()
+    }
+
+    /// Waits for the section and enters it, poisoned or not: to repair, or to tear down.
+    ///
+    /// # Errors
+    /// `Forked`, `Reentrant` and `LockOrder`.
+    pub fn enter_poisoned(&self) -> Result<Section<'_, T>, SyncError> {
+        self.acquire(true)
+    }
+
+    #[inline]
+    fn acquire(&self, wait: bool) -> Result<Section<'_, T>, SyncError> {
+        let me = self.lock.admit()?;
+        let mask = if thread::masked() { None } else { Some(SavedMask::block()) };
+        let mut waited = None;
+        if !self.lock.try_acquire(me) {
+            if !wait {
+                return Err(SyncError::TimedOut);
+            }
+            let came = Instant::now();
+            self.lock.acquire_contended(me);
+            waited = Some(came.elapsed());
+        }
+        let below = thread::held();
+        thread::set_held(self.lock.rank());
+        Ok(Section {
+            protected: self,
+            me,
+            below,
+            waited,
+            finished: false,
+            _mask: mask,
+            _this_thread: PhantomData,
+        })
+    }
+
+    /// Whether this thread is in the section.
+    pub fn held_by_me(&self) -> bool {
+        self.lock.held_by_me()
+    }
+
+    /// Whether a panic or the death of a thread has left the data half done.
+    pub fn is_poisoned(&self) -> bool {
+        self.lock.is_poisoned()
+    }
+
+    /// Declares the data whole again; whether it was poisoned until now.
+    pub fn clear_poison(&self) -> bool {
+        self.lock.clear_poison()
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Protected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Protected").field("lock", &self.lock).finish_non_exhaustive()
+    }
+}
+
+/// The time in which this thread alone has the data. Leave it with [`Section::finish`]: a section that is dropped
+/// unfinished was left by a panic, and poisons the lock.
+///
+/// A section stays on its thread, which owns the lock in the kernel's eyes.
+#[must_use = "a section that is dropped without `finish` poisons its lock"]
+pub struct Section<'a, T: ?Sized> {
+    protected: &'a Protected<T>,
+    me: u32,
+    below: Rank,
+    waited: Option<Duration>,
+    finished: bool,
+    // Dropped after `Drop::drop` has given the lock back: the mask outlasts the hold.
+    _mask: Option<SavedMask>,
+    _this_thread: PhantomData<*const ()>,
+}
+
+impl<'a, T: ?Sized> Section<'a, T> {
+    /// Leaves the section in good order.
+    #[inline]
+    pub fn finish(mut self) {
+        self.finished = true;
+    }
+
+    /// How long this thread waited, where another was in the section when it came.
+    #[inline]
+    pub fn waited(&self) -> Option<Duration> {
+        self.waited
+    }
+
+    #[inline]
+    fn unless_poisoned(self) -> Result<Self, SyncError> {
+        if self.protected.is_poisoned() {
+            self.finish();
+            return Err(SyncError::Poisoned);
+        }
+        Ok(self)
+    }
+}
+
+impl<T: ?Sized> Deref for Section<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: this thread holds the lock for as long as the section lives, so no one else reaches the data.
+        unsafe { &*self.protected.data.get() }
+    }
+}
+
+impl<T: ?Sized> DerefMut for Section<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as for `deref`; and the section is borrowed mutably, so this is the only reference out of it.
+        unsafe { &mut *self.protected.data.get() }
+    }
+}
+
+impl<T: ?Sized> Drop for Section<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.finished {
+            self.protected.lock.poison();
+        }
+        thread::set_held(self.below);
+        self.protected.lock.release(self.me);
+    }
+}
