@@ -51,7 +51,8 @@ pub fn write(kernel: &Kernel, programs: &Programs, target: &Path) -> Result<()> 
     }
     // The kernel itself calls /sbin/modprobe.
     archive.symlink("sbin/modprobe", "/bin/busybox")?;
-    for (name, program) in [("dirql-lab-agent", &programs.agent), ("dirql", &programs.dirql)] {
+    for program in &programs.executables {
+        let name = program.file_name().and_then(|name| name.to_str()).ok_or("an executable has no name")?;
         archive.copy(&format!("usr/bin/{name}"), program)?;
         for (inside, outside) in programs::libraries(program)? {
             archive.copy(inside.trim_start_matches('/'), &outside)?;

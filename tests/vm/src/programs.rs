@@ -1,4 +1,5 @@
-//! What runs in the guest besides busybox: the agent and the `dirql` command, built here, with their shared libraries.
+//! What runs in the guest besides busybox: the agent, the `dirql` command and the probe, built here, with their shared
+//! libraries.
 
 use crate::{Result, install};
 use std::env;
@@ -9,10 +10,8 @@ use std::sync::OnceLock;
 /// The programs, built.
 #[derive(Debug, Clone)]
 pub struct Programs {
-    /// The guest agent.
-    pub agent: PathBuf,
-    /// The command under test.
-    pub dirql: PathBuf,
+    /// The executables, each in `/usr/bin` of the guest.
+    pub executables: Vec<PathBuf>,
     /// cargo's target directory: artifacts of the lab go below it.
     pub target: PathBuf,
 }
@@ -26,11 +25,15 @@ pub fn build() -> Result<&'static Programs> {
         .map_err(|error| error.clone().into())
 }
 
+/// The packages with an executable for the guest.
+const PACKAGES: [&str; 3] = ["dirql-lab-agent", "dirql-lab-probe", "dirql-cli"];
+
 fn build_now() -> Result<Programs> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--package", "dirql-cli", "--package", "dirql-lab-agent"])
+        .args(["build", "--release"])
+        .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root)
         .stdin(Stdio::null())
@@ -40,19 +43,17 @@ fn build_now() -> Result<Programs> {
     if !output.status.success() {
         return Err("building dirql and the lab's agent failed".into());
     }
-    let mut built = [None, None];
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(message) = serde_json::from_str::<serde_json::Value>(line) else { continue };
-        let Some(path) = message["executable"].as_str() else { continue };
-        match message["target"]["name"].as_str() {
-            Some("dirql-lab-agent") => built[0] = Some(PathBuf::from(path)),
-            Some("dirql") => built[1] = Some(PathBuf::from(path)),
-            _ => {}
-        }
+    let messages = String::from_utf8(output.stdout)?;
+    let executables: Vec<PathBuf> = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .collect();
+    if executables.len() != PACKAGES.len() {
+        return Err(format!("cargo built {executables:?} from {PACKAGES:?}").into());
     }
-    let [Some(agent), Some(dirql)] = built else { return Err("cargo named no executable".into()) };
-    let target = dirql.ancestors().nth(2).ok_or("dirql was built in no target directory")?.to_owned();
-    Ok(Programs { agent, dirql, target })
+    let target = executables[0].ancestors().nth(2).ok_or("cargo built in no target directory")?.to_owned();
+    Ok(Programs { executables, target })
 }
 
 /// The shared libraries of a program as (path in the guest, path here); the loader that the program names is one of them.

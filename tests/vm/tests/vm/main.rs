@@ -7,6 +7,7 @@ mod binding;
 mod boot;
 mod frames;
 mod kill;
+mod library;
 mod refusals;
 mod traffic;
 
@@ -22,7 +23,14 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // A machine has two processors of its own: more than two at once only make each other slow.
     arguments.test_threads.get_or_insert(2);
-    let tests = [boot::tests(), binding::tests(), refusals::tests(), traffic::tests(), kill::tests()];
+    let tests = [
+        boot::tests(),
+        library::tests(),
+        binding::tests(),
+        refusals::tests(),
+        traffic::tests(),
+        kill::tests(),
+    ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }
 
