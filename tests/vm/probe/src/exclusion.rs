@@ -76,6 +76,9 @@ pub fn run(address: Address, sections: u64) -> Result<()> {
     if pair.broken != 0 || pair.left != pair.right {
         return wrong(format!("{} times somebody was between", pair.broken));
     }
+    if pair.left != calls + statistics.calls {
+        return wrong(format!("{} is not {calls} sections and {} handlers", pair.left, statistics.calls));
+    }
     if calls < sections || interrupts == 0 {
         return wrong(format!(
             "{calls} sections of {sections} and {interrupts} interrupts within {PATIENCE:?}"

@@ -52,7 +52,7 @@ fn reopen() -> Result<()> {
 
 fn exclusion() -> Result<()> {
     let machine = machine("library-exclusion")?;
-    let words = format!("dirql-lab-probe exclusion {EDU} 200000");
+    let words = format!("dirql-lab-probe exclusion {EDU} 100000");
     machine.command(&words).user("demo").timeout(Duration::from_secs(120)).run()?.ok()?;
     no_faults(&machine)
 }
