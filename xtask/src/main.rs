@@ -1,2 +1,58 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask demo | test | lab | kernel`: everything that one does with this repository, set-up included.
+#![forbid(unsafe_code)]
+
+mod demo;
+mod lab;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Everything that one does with this repository. Each command says what it installs before it does.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watch an e1000 driver in userspace exchange packets with a network outside its virtual machine
+    Demo,
+    /// Check everything: format, lints, documentation, unit tests and the tests in virtual machines
+    Test {
+        /// Only these steps
+        steps: Vec<test::Step>,
+        /// For the test programs, so a filter: `cargo xtask test vm -- refusals`
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// A shell in a virtual machine with an e1000 (00:03.0) and an edu (00:04.0)
+    Lab {
+        /// Whose shell: root, demo or other
+        #[arg(long, default_value = "root")]
+        user: String,
+        /// More devices in QEMU's words: `cargo xtask lab -- pci-testdev,addr=05.0`
+        #[arg(last = true)]
+        devices: Vec<String>,
+    },
+    /// Only fetch the guest's kernel
+    Kernel,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Demo => demo::run(),
+        Command::Test { steps, arguments } => test::run(&steps, &arguments),
+        Command::Lab { user, devices } => lab::run(&user, &devices),
+        Command::Kernel => dirql_lab::package::kernel().map(|kernel| println!("{}", kernel.image.display())),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What only a program on the library can try, on devices of the guest: one process that opens a device again and
+//! again, and the exclusion of handler and threads while a device interrupts.
+//!
+//! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS`
+#![forbid(unsafe_code)]
+
+mod exclusion;
+
+use dirql::driver::Registration;
+use dirql::pci::Address;
+use dirql::selftest::Outcome;
+use dirql::{Device, Error, ErrorKind, Result};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let result = match words[..] {
+        ["reopen", address, times] => {
+            number(address, times).and_then(|(address, times)| reopen(address, times))
+        }
+        ["conformance", address] => address.parse().and_then(conformance),
+        ["exclusion", address, sections] => {
+            number(address, sections).and_then(|(address, sections)| exclusion::run(address, sections))
+        }
+        _ => Err(Error::new(ErrorKind::InvalidArgument, "reading of the arguments")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+fn number(address: &str, number: &str) -> Result<(Address, u64)> {
+    let bad = |_| Error::new(ErrorKind::InvalidArgument, "reading of a number");
+    Ok((address.parse()?, number.parse().map_err(bad)?))
+}
+
+/// Tries everything that any device can be tried for.
+fn conformance(address: Address) -> Result<()> {
+    let checks = dirql::selftest::run(&Device::open(address)?);
+    checks.iter().for_each(|check| println!("{check}"));
+    match checks.iter().find(|check| check.outcome == Outcome::Fail) {
+        None => Ok(()),
+        Some(check) => Err(Error::new(ErrorKind::Device, "selftest").on(address).why(check.to_string())),
+    }
+}
+
+/// Opens the device, starts its driver, tries it, stops it and closes it, so many times; every second time the driver
+/// is just dropped.
+fn reopen(address: Address, times: u64) -> Result<()> {
+    for time in 0..times {
+        let device = Device::open(address)?;
+        let (vendor, product) = device.config().ids()?;
+        let driver = [&dirql_edu::DRIVER]
+            .into_iter()
+            .find(|driver: &&Registration| driver.matches(vendor, product))
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "search for a driver").on(address))?;
+        let mut started = (driver.probe)(device)?;
+        let failed = started.selftest().into_iter().find(|check| check.outcome == Outcome::Fail);
+        if let Some(check) = failed {
+            let why = format!("at time {time}: {check}");
+            return Err(Error::new(ErrorKind::Device, "selftest").on(address).why(why));
+        }
+        if time % 2 == 0 {
+            started.stop()?;
+        }
+    }
+    println!("{times} times");
+    Ok(())
+}

@@ -1,0 +1,361 @@
+//! A machine: QEMU with the devices that a test names, booted and answering.
+
+use crate::net::{Net, Wire};
+use crate::qmp::Qmp;
+use crate::{Guest, Result, initramfs, install, package, programs};
+use std::collections::BTreeMap;
+use std::fs::{self, File, Permissions};
+use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+use std::{env, io, thread};
+use tempfile::TempDir;
+
+/// A boot that says nothing for so long has failed.
+const SILENCE: Duration = Duration::from_secs(60);
+/// A boot that is not done after so long has failed, whatever it says.
+const BOOT: Duration = Duration::from_secs(300);
+
+/// What stands between the devices and the guest's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Iommu {
+    /// An IOMMU that remaps interrupts too.
+    On,
+    /// An IOMMU that does not remap interrupts.
+    NoInterruptRemapping,
+    /// Nothing.
+    Off,
+}
+
+/// A machine to be booted.
+pub struct MachineBuilder {
+    name: String,
+    memory_mib: u32,
+    iommu: Iommu,
+    command_line: Vec<String>,
+    devices: Vec<String>,
+    nics: Vec<(String, String, Net)>,
+    modules: Vec<String>,
+    shell: Option<String>,
+    artifacts: Option<PathBuf>,
+}
+
+impl MachineBuilder {
+    /// The guest's memory; 1024 MiB unless told otherwise.
+    pub fn memory_mib(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    /// The IOMMU; on unless told otherwise.
+    pub fn iommu(mut self, iommu: Iommu) -> Self {
+        self.iommu = iommu;
+        self
+    }
+
+    /// Reserves huge pages of 2 MiB in the guest.
+    pub fn huge_pages(self, count: u32) -> Self {
+        self.kernel_parameter(&format!("hugepages={count}"))
+    }
+
+    /// Adds to the kernel's command line.
+    pub fn kernel_parameter(mut self, words: &str) -> Self {
+        self.command_line.push(words.to_owned());
+        self
+    }
+
+    /// Adds a device in QEMU's words; with `addr=`, so that its address is known. Slots 1b and 1c are the lab's own.
+    pub fn device(mut self, device: &str) -> Self {
+        self.devices.push(device.to_owned());
+        self
+    }
+
+    /// Adds a NIC in QEMU's words, and what its cable leads to. Its frames go to [`Machine::pcap`] of this name.
+    pub fn nic(mut self, name: &str, device: &str, net: Net) -> Self {
+        self.nics.push((name.to_owned(), device.to_owned(), net));
+        self
+    }
+
+    /// Loads a kernel module at boot, so a NIC's own driver: `e1000`.
+    pub fn module(mut self, module: &str) -> Self {
+        self.modules.push(module.to_owned());
+        self
+    }
+
+    /// Puts the console on this terminal, with a shell of this user; the shell's end is the machine's.
+    pub fn shell(mut self, user: &str) -> Self {
+        self.shell = Some(user.to_owned());
+        self
+    }
+
+    /// Where console, pcaps and shared files go; `lab/<name>` in cargo's target directory unless told otherwise.
+    pub fn artifacts(mut self, directory: &Path) -> Self {
+        self.artifacts = Some(directory.to_owned());
+        self
+    }
+
+    /// Boots the machine and returns when its agent answers.
+    pub fn boot(self) -> Result<Machine> {
+        install::ensure()?;
+        let kernel = package::kernel()?;
+        let initramfs = packed(&kernel)?;
+        let artifacts = match &self.artifacts {
+            Some(directory) => directory.clone(),
+            None => programs::build()?.target.join("lab").join(&self.name),
+        };
+        let console = artifacts.join("console.log");
+        let share = artifacts.join("share");
+        let _ = fs::remove_dir_all(&artifacts);
+        fs::create_dir_all(&share)?;
+        // Users of the guest write here too.
+        fs::set_permissions(&share, Permissions::from_mode(0o777))?;
+
+        let sockets = tempfile::Builder::new().prefix("dirql-lab").tempdir()?;
+        let listen = |name: &str| UnixListener::bind(sockets.path().join(name));
+        let (agent, monitor) = (listen("agent")?, listen("qmp")?);
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args(self.fixed_arguments());
+        qemu.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(initramfs);
+        qemu.args(["-append", &self.append()]);
+        for name in ["agent", "qmp"] {
+            let path = sockets.path().join(name);
+            qemu.args(["-chardev", &format!("socket,id={name},path={},server=off", comma(&path)?)]);
+        }
+        qemu.args([
+            "-chardev",
+            &match self.shell {
+                None => format!("file,id=console,path={}", comma(&console)?),
+                Some(_) => format!("stdio,id=console,signal=off,logfile={}", comma(&console)?),
+            },
+        ]);
+        qemu.args(["-fsdev", &format!("local,id=share,security_model=none,path={}", comma(&share)?)]);
+        let mut wires = BTreeMap::new();
+        for (name, _, net) in &self.nics {
+            let pcap = artifacts.join(format!("{name}.pcap"));
+            let netdev = match net {
+                Net::User => "user".to_owned(),
+                Net::Wire => wires.entry(name.clone()).or_insert(Wire::new(&pcap)?).netdev()?,
+            };
+            qemu.args(["-netdev", &format!("{netdev},id=net-{name}")]);
+            qemu.args([
+                "-object",
+                &format!("filter-dump,id=dump-{name},netdev=net-{name},file={}", comma(&pcap)?),
+            ]);
+        }
+        for device in &self.devices {
+            qemu.args(["-device", device]);
+        }
+        for (name, device, _) in &self.nics {
+            qemu.args(["-device", &format!("{device},id={name},netdev=net-{name},romfile=")]);
+        }
+        let log = artifacts.join("qemu.log");
+        fs::write(artifacts.join("command"), format!("{qemu:?}\n"))?;
+        qemu.stderr(File::create(&log)?);
+        if self.shell.is_none() {
+            qemu.stdin(Stdio::null()).stdout(File::options().append(true).open(&log)?);
+        }
+        let process = Process(qemu.spawn().map_err(|error| format!("cannot start QEMU: {error}"))?);
+        let mut boot = Boot { process, log, console, started: Instant::now() };
+
+        let agent = boot.accept(&agent)?;
+        let monitor = boot.accept(&monitor)?;
+        let qmp = boot.wait_for(|| Qmp::new(monitor.try_clone()?).map(Some))?;
+        let (sender, hello) = channel();
+        let guest = Guest::new(agent, sender)?;
+        boot.wait_for(|| match hello.recv_timeout(Duration::from_millis(100)) {
+            Ok(()) => Ok(Some(())),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err("the agent's port has closed".into()),
+        })?;
+        Ok(Machine { process: boot.process, guest, qmp, wires, artifacts, _sockets: sockets })
+    }
+
+    fn fixed_arguments(&self) -> Vec<String> {
+        let accelerator = env::var("DIRQL_LAB_ACCEL").unwrap_or_else(|_| "tcg".into());
+        let mut words = format!(
+            "-M q35,accel={accelerator},kernel-irqchip=split -cpu max -smp 2 -m {}M -nodefaults -display none \
+             -no-reboot -serial chardev:console -mon chardev=qmp,mode=control \
+             -device virtio-serial-pci,addr=1c.0 -device virtserialport,chardev=agent,name={} \
+             -device virtio-9p-pci,addr=1b.0,fsdev=share,mount_tag=share",
+            self.memory_mib,
+            dirql_lab_agent::PORT
+        );
+        match self.iommu {
+            Iommu::On => words += " -device intel-iommu,intremap=on,caching-mode=on",
+            Iommu::NoInterruptRemapping => words += " -device intel-iommu,intremap=off,caching-mode=on",
+            Iommu::Off => {}
+        }
+        words.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn append(&self) -> String {
+        let mut words = vec!["console=ttyS0 rdinit=/init panic=-1 intel_iommu=on".to_owned()];
+        words.extend(self.shell.iter().map(|user| format!("lab.shell={user}")));
+        if !self.modules.is_empty() {
+            words.push(format!("lab.modules={}", self.modules.join(",")));
+        }
+        words.extend(self.command_line.iter().cloned());
+        words.join(" ")
+    }
+}
+
+/// A machine that runs. Commands go to the [`Guest`] that it dereferences to; its end is the drop.
+pub struct Machine {
+    process: Process,
+    guest: Guest,
+    qmp: Qmp,
+    wires: BTreeMap<String, Wire>,
+    artifacts: PathBuf,
+    _sockets: TempDir,
+}
+
+impl Machine {
+    /// A machine with no devices yet.
+    pub fn builder(name: &str) -> MachineBuilder {
+        MachineBuilder {
+            name: name.to_owned(),
+            memory_mib: 1024,
+            iommu: Iommu::On,
+            command_line: vec![],
+            devices: vec![],
+            nics: vec![],
+            modules: vec![],
+            shell: None,
+            artifacts: None,
+        }
+    }
+
+    /// QEMU's monitor.
+    pub fn qmp(&self) -> &Qmp {
+        &self.qmp
+    }
+
+    /// The pcap that QEMU writes of a NIC's cable.
+    pub fn pcap(&self, nic: &str) -> PathBuf {
+        self.artifacts.join(format!("{nic}.pcap"))
+    }
+
+    /// The test's end of a NIC's cable.
+    pub fn wire(&self, nic: &str) -> Result<&Wire> {
+        self.wires.get(nic).ok_or_else(|| format!("no wire leads to {nic}").into())
+    }
+
+    /// The directory that the guest sees as `/share`.
+    pub fn share(&self) -> PathBuf {
+        self.artifacts.join("share")
+    }
+
+    /// Waits until the guest powers itself off.
+    pub fn wait(mut self) -> io::Result<()> {
+        self.process.0.wait().map(drop)
+    }
+}
+
+impl Deref for Machine {
+    type Target = Guest;
+
+    fn deref(&self) -> &Guest {
+        &self.guest
+    }
+}
+
+/// QEMU's process, which does not outlive this value.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// QEMU on its way to an answering agent.
+struct Boot {
+    process: Process,
+    log: PathBuf,
+    console: PathBuf,
+    started: Instant,
+}
+
+impl Boot {
+    fn accept(&mut self, listener: &UnixListener) -> Result<UnixStream> {
+        listener.set_nonblocking(true)?;
+        let stream = self.wait_for(|| match listener.accept() {
+            Ok((stream, _)) => Ok(Some(stream)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                thread::sleep(Duration::from_millis(10));
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        })?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    }
+
+    /// Tries again and again, until it worked, QEMU has ended, or there is reason to give up.
+    fn wait_for<T>(&mut self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+        let (mut said, mut when) = (0, Instant::now());
+        loop {
+            let result = attempt();
+            if let Ok(Some(value)) = result {
+                return Ok(value);
+            }
+            let why = if let Err(error) = result {
+                // QEMU about to end is what mostly is behind it.
+                let ended = (0..50).find_map(|_| {
+                    thread::sleep(Duration::from_millis(100));
+                    self.process.0.try_wait().ok()?
+                });
+                ended.map_or(error.to_string(), |status| format!("QEMU has ended: {status}"))
+            } else if let Some(status) = self.process.0.try_wait()? {
+                format!("QEMU has ended: {status}")
+            } else if self.started.elapsed() > BOOT {
+                format!("the boot was not done after {BOOT:?}")
+            } else if when.elapsed() > SILENCE {
+                format!("the console said nothing for {SILENCE:?}")
+            } else {
+                let size = fs::metadata(&self.console).map_or(0, |metadata| metadata.len());
+                if size != said {
+                    (said, when) = (size, Instant::now());
+                }
+                continue;
+            };
+            let tail = |path: &Path| {
+                let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+                let lines: Vec<&str> = text.lines().collect();
+                lines[lines.len().saturating_sub(30)..].join("\n")
+            };
+            let (qemu, console) = (tail(&self.log), tail(&self.console));
+            return Err(format!("{why}\n--- QEMU said\n{qemu}\n--- the console's tail\n{console}").into());
+        }
+    }
+}
+
+/// The initramfs, packed once in a process.
+fn packed(kernel: &package::Kernel) -> Result<&'static Path> {
+    static PACKED: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
+    let pack = || -> Result<PathBuf> {
+        let programs = programs::build()?;
+        let directory = programs.target.join("lab");
+        fs::create_dir_all(&directory)?;
+        // Complete, or not there at all: another run may boot from it right now.
+        let file = tempfile::NamedTempFile::new_in(&directory)?;
+        initramfs::write(kernel, programs, file.path())?;
+        let path = directory.join("initramfs.cpio");
+        file.persist(&path)?;
+        Ok(path)
+    };
+    let packed = PACKED.get_or_init(|| pack().map_err(|error| error.to_string()));
+    packed.as_deref().map_err(|error| error.clone().into())
+}
+
+/// A path in QEMU's words, where a comma is written twice.
+fn comma(path: &Path) -> Result<String> {
+    Ok(path.to_str().ok_or("a path of the lab is not UTF-8")?.replace(',', ",,"))
+}

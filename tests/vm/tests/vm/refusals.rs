@@ -1,0 +1,139 @@
+//! What dirql says when it cannot, and its exit codes.
+
+use crate::{EDU, NIC, bound, check, test};
+use dirql_lab::{Iommu, Machine, Net, Output, Result};
+use libtest_mimic::Trial;
+use std::time::Duration;
+
+const PRECONDITION: i32 = 3;
+const PERMISSION: i32 = 4;
+const BUSY: i32 = 5;
+const NOT_FOUND: i32 = 6;
+
+/// The tests of this file.
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("refusals::an_address_that_does_not_exist", absent),
+        test("refusals::a_device_on_its_kernel_driver", kernel_driver),
+        test("refusals::no_iommu", no_iommu),
+        test("refusals::a_group_that_is_not_viable", not_viable),
+        test("refusals::no_interrupt_remapping", no_remapping),
+        test("refusals::a_device_that_another_process_holds", busy),
+        test("refusals::a_user_without_permission", permission),
+        test("refusals::too_little_locked_memory", memlock),
+        test("refusals::what_is_no_command", usage),
+    ]
+}
+
+/// The shape of every refusal: the exit code, one `error:` with its lines, nothing on standard output.
+fn refuses(output: Output, code: i32, wanted: &[&str]) -> Result<()> {
+    let output =
+        output.exits(code)?.says(&["error: ", " for ", " failed", "\n  why: ", "\n  fix: "])?.says(wanted)?;
+    check(output.stdout.is_empty(), || format!("standard output is not empty\n{output}"))
+}
+
+fn absent() -> Result<()> {
+    let machine = Machine::builder("refusals-absent").boot()?;
+    for words in ["info", "bind", "selftest", "restore"] {
+        refuses(machine.root(&format!("dirql {words} 0000:00:19.0"))?, NOT_FOUND, &["0000:00:19.0"])?;
+    }
+    // With --json, the refusal is a document too, and on standard error.
+    let output = machine.root("dirql net 0000:00:19.0 ping 10.0.2.2 --json")?.exits(NOT_FOUND)?;
+    let refusal: serde_json::Value = serde_json::from_slice(&output.stderr)?;
+    let holds = refusal["error"]["device"] == "0000:00:19.0" && refusal["error"]["exit_code"] == NOT_FOUND;
+    check(holds && output.stdout.is_empty(), || format!("{output}"))
+}
+
+fn kernel_driver() -> Result<()> {
+    let machine = Machine::builder("refusals-kernel-driver")
+        .nic("lan", "e1000,addr=03.0", Net::User)
+        .module("e1000")
+        .boot()?;
+    let wanted = [NIC, "e1000", "dirql bind", "dirql explain E2"];
+    refuses(machine.user("demo", &format!("dirql net {NIC} ping 10.0.2.2"))?, PRECONDITION, &wanted)
+}
+
+fn no_iommu() -> Result<()> {
+    let machine = Machine::builder("refusals-no-iommu")
+        .iommu(Iommu::Off)
+        .nic("lan", "e1000,addr=03.0", Net::User)
+        .module("e1000")
+        .boot()?;
+    let wanted = [NIC, "IOMMU", "intel-iommu", "dirql explain E3"];
+    refuses(machine.root(&format!("dirql bind {NIC} --owner demo"))?, PRECONDITION, &wanted)?;
+    // The kernel has it still.
+    machine.root("test -e /sys/class/net/eth0")?.ok().map(drop)
+}
+
+fn not_viable() -> Result<()> {
+    let machine = Machine::builder("refusals-not-viable")
+        .device("pcie-pci-bridge,id=bridge,addr=05.0")
+        .nic("one", "e1000,bus=bridge,addr=01.0", Net::User)
+        .nic("two", "e1000,bus=bridge,addr=02.0", Net::User)
+        .module("e1000")
+        .boot()?;
+    let addresses = machine.shell("cd /sys/bus/pci/drivers/e1000; ls -d 0000:*")?.ok()?.text();
+    let [one, two] = addresses.lines().collect::<Vec<_>>()[..] else {
+        return Err(format!("not two NICs: {addresses}").into());
+    };
+    let wanted = [one, two, "e1000", "dirql explain E4"];
+    let bind = machine.root(&format!("dirql bind {one} --owner demo"))?;
+    if bind.code() == Some(0) {
+        refuses(machine.user("demo", &format!("dirql selftest {one}"))?, PRECONDITION, &wanted)
+    } else {
+        refuses(bind, PRECONDITION, &wanted)
+    }
+}
+
+fn no_remapping() -> Result<()> {
+    let machine = Machine::builder("refusals-no-remapping")
+        .iommu(Iommu::NoInterruptRemapping)
+        .device("edu,addr=04.0")
+        .boot()?;
+    machine.root(&format!("dirql bind {EDU} --owner demo"))?.ok()?;
+    let wanted = [EDU, "interrupt remapping", "intremap=on", "dirql explain E5"];
+    refuses(machine.user("demo", &format!("dirql selftest {EDU}"))?, PRECONDITION, &wanted)
+}
+
+fn busy() -> Result<()> {
+    let machine = bound("refusals-busy", Net::User)?;
+    let running = machine.command(&format!("dirql run {NIC}")).user("demo").spawn()?;
+    // It holds the device when it says something.
+    running.until(Duration::from_secs(20), |output| !output.stdout.is_empty())?;
+    let pid = running.pid().to_string();
+    let wanted = [NIC, &pid, "dirql run", "dirql explain E7"];
+    refuses(machine.user("demo", &format!("dirql selftest {NIC}"))?, BUSY, &wanted)?;
+    running.signal(2)?;
+    running.wait(Duration::from_secs(20))?.ok()?;
+    machine.user("demo", &format!("dirql selftest {NIC}"))?.ok().map(drop)
+}
+
+fn permission() -> Result<()> {
+    let machine = bound("refusals-permission", Net::User)?;
+    let wanted = [NIC, "/dev/vfio/", "demo", "dirql explain E1"];
+    refuses(machine.user("other", &format!("dirql selftest {NIC}"))?, PERMISSION, &wanted)?;
+    refuses(machine.user("demo", "dirql bind 0000:00:1c.0")?, PERMISSION, &["root"])
+}
+
+fn memlock() -> Result<()> {
+    let machine = bound("refusals-memlock", Net::User)?;
+    let command = |bytes| {
+        machine.command(&format!("dirql net {NIC} ping 10.0.2.2 --count 1")).user("demo").memlock(bytes).run()
+    };
+    let wanted = [NIC, "64 KiB", "RLIMIT_MEMLOCK", "LimitMEMLOCK=", "dirql explain E9"];
+    refuses(command(64 << 10)?, PRECONDITION, &wanted)?;
+    command(8 << 20)?.ok().map(drop)
+}
+
+fn usage() -> Result<()> {
+    let machine = Machine::builder("refusals-usage").boot()?;
+    for words in ["no-such-command", "info", "info not-an-address", "net 0000:00:03.0 ping nowhere"] {
+        let output = machine.user("demo", &format!("dirql {words}"))?.exits(2)?;
+        check(output.stdout.is_empty() && !output.stderr.is_empty(), || format!("{output}"))?;
+    }
+    for code in 1..=15 {
+        let output = machine.user("demo", &format!("dirql explain E{code}"))?.ok()?;
+        check(output.text().contains(&format!("E{code}")), || format!("{output}"))?;
+    }
+    Ok(())
+}
