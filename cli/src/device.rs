@@ -97,3 +97,23 @@ impl Running {
         self.driver.stop()
     }
 }
+
+#[cfg(test)]
+pub mod tests {
+    use dirql_edu::model::EduModel;
+
+    use super::*;
+
+    /// An edu device in this process.
+    pub fn edu() -> Device {
+        Device::from_backend(EduModel::backend()).unwrap()
+    }
+
+    #[test]
+    fn a_teaching_device_is_no_network_interface() {
+        let mut running = Running::probe(edu(), DRIVERS[0]).unwrap();
+        let error = running.net().err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Precondition);
+        running.stop().unwrap();
+    }
+}

@@ -48,3 +48,21 @@ impl Stop {
         Self(Arc::default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_asks_for_the_end() {
+        let stop = Stop::on_signals().unwrap();
+        assert!(!stop.is_wanted());
+        let started = Instant::now();
+        stop.sleep_until(started + Duration::from_millis(5));
+        assert!(started.elapsed() >= Duration::from_millis(5));
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        assert!(stop.is_wanted());
+        stop.sleep_until(started + Duration::from_secs(60));
+        assert!(started.elapsed() < Duration::from_secs(60));
+    }
+}

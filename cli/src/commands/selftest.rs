@@ -1,29 +1,20 @@
 //! `dirql selftest BDF`: everything about a device that can be tried.
 
+use dirql::driver::Registration;
 use dirql::host::Host;
 use dirql::selftest::{Check, Outcome as Verdict};
 use dirql::{Address, Device, Error, ErrorKind};
 use serde_json::json;
 
 use crate::args::Target;
-use crate::device::{Running, require_driver};
+use crate::device::{Running, driver_of};
 use crate::output::{Colour, End, Outcome, Output};
 
 /// Tries the device as any device, and then with its driver.
 pub fn selftest(host: &Host, target: &Target, output: &mut Output) -> Outcome {
     let function = host.resolve(&target.device)?;
     let device = Device::open(function.address)?;
-    let mut checks = dirql::selftest::run(&device);
-    match require_driver(&function) {
-        Ok(registration) => match Running::probe(device, registration) {
-            Ok(mut running) => {
-                checks.extend(running.driver().selftest());
-                checks.push(Check::of("stop", running.stop().map(|()| "the device was stopped".into())));
-            }
-            Err(error) => checks.push(Check::of(format!("start by {}", registration.name), Err(error))),
-        },
-        Err(_) => checks.push(Check::absent("driver", "dirql has none for this device")),
-    }
+    let checks = try_all(device, driver_of(&function));
     if output.is_json() {
         output.document(&json!({ "address": function.address, "results": checks }))?;
     } else {
@@ -32,6 +23,23 @@ pub fn selftest(host: &Host, target: &Target, output: &mut Output) -> Outcome {
         }
     }
     verdict(function.address, &checks)
+}
+
+/// Tries the device by itself, then started by its driver.
+fn try_all(device: Device, registration: Option<&'static Registration>) -> Vec<Check> {
+    let mut checks = dirql::selftest::run(&device);
+    let Some(registration) = registration else {
+        checks.push(Check::absent("driver", "dirql has none for this device"));
+        return checks;
+    };
+    match Running::probe(device, registration) {
+        Ok(mut running) => {
+            checks.extend(running.driver().selftest());
+            checks.push(Check::of("stop", running.stop().map(|()| "the device was stopped".into())));
+        }
+        Err(error) => checks.push(Check::of(format!("start by {}", registration.name), Err(error))),
+    }
+    checks
 }
 
 fn line(check: &Check, output: &Output) -> String {
@@ -64,6 +72,15 @@ fn verdict(address: Address, checks: &[Check]) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::tests::edu;
+
+    #[test]
+    fn every_check_of_a_good_device_passes() {
+        let checks = try_all(edu(), Some(&dirql_edu::DRIVER));
+        assert!(verdict("00:03.0".parse().unwrap(), &checks).is_ok(), "{checks:#?}");
+        assert!(checks.len() > dirql::selftest::run(&edu()).len());
+        assert_eq!(try_all(edu(), None).last().unwrap().outcome, Verdict::Absent);
+    }
 
     #[test]
     fn one_failure_is_a_failure() {
