@@ -51,7 +51,7 @@ fn watch(
         while !ended() && Instant::now() < next {
             let news = seen.work(running, stop, next)?;
             if let (Some(link), false) = (news, output.is_json()) {
-                output.line(format_args!("link: {link}"))?;
+                output.line(format_args!("link {link}"))?;
                 output.flush()?;
             }
         }

@@ -1,5 +1,7 @@
 //! IPv4 over a network device: an address, ARP, and ICMP. All waiting is for the device's interrupts.
 
+#[cfg(test)]
+pub mod peer;
 mod phy;
 #[cfg(test)]
 pub mod wire;
@@ -220,6 +222,7 @@ impl<'n> Stack<'n> {
 
 #[cfg(test)]
 mod tests {
+    use super::peer::Peer;
     use super::wire::Wire;
     use super::*;
 
@@ -233,12 +236,12 @@ mod tests {
         let mut stack = Stack::new(address(), &mut wire).unwrap();
         let lease = stack.lease(&Stop::never()).unwrap();
         assert_eq!(lease.source, "10.0.2.15/24".parse().unwrap());
-        assert_eq!(lease.gateway, Some(Wire::HOST));
-        assert!(stack.request(Wire::HOST, 7));
+        assert_eq!(lease.gateway, Some(Peer::ADDRESS));
+        assert!(stack.request(Peer::ADDRESS, 7));
         let deadline = Clock::now() + Duration::from_secs(5);
         let reply = loop {
             stack.poll().unwrap();
-            if let Some(reply) = stack.reply(Wire::HOST) {
+            if let Some(reply) = stack.reply(Peer::ADDRESS) {
                 break reply;
             }
             assert!(Clock::now() < deadline, "no reply");
@@ -253,9 +256,9 @@ mod tests {
         wire.full = true;
         let mut stack = Stack::new(address(), &mut wire).unwrap();
         stack.configure(Configuration { source: "10.0.2.15/24".parse().unwrap(), gateway: None });
-        assert!(stack.request(Wire::HOST, 0));
+        assert!(stack.request(Peer::ADDRESS, 0));
         stack.poll().unwrap();
-        assert_eq!(stack.reply(Wire::HOST), None);
+        assert_eq!(stack.reply(Peer::ADDRESS), None);
     }
 
     #[test]

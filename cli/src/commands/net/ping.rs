@@ -201,11 +201,12 @@ impl Pinger<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::peer::Peer;
     use crate::stack::wire::Wire;
 
     fn args(count: u16) -> args::Ping {
         args::Ping {
-            address: Wire::HOST,
+            address: Peer::ADDRESS,
             source: Some("10.0.2.15/24".parse().unwrap()),
             gateway: None,
             count,
@@ -235,16 +236,16 @@ mod tests {
     #[test]
     fn what_is_not_answered_is_counted() {
         let mut wire = Wire::new();
-        wire.deaf_to = Some(2);
+        wire.peer.deaf_to = Some(2);
         assert_eq!(ping(&mut wire, &args(8)), (8, 6));
     }
 
     #[test]
     fn all_or_exit_code_7() {
         let address: Address = "00:03.0".parse().unwrap();
-        assert!(verdict(address, Wire::HOST, 4, 4).is_ok());
+        assert!(verdict(address, Peer::ADDRESS, 4, 4).is_ok());
         for (sent, received, why) in [(4, 3, "3 of 4"), (4, 0, "none of 4"), (0, 0, "interrupted")] {
-            let error = verdict(address, Wire::HOST, sent, received).unwrap_err();
+            let error = verdict(address, Peer::ADDRESS, sent, received).unwrap_err();
             assert!(error.to_string().contains(why) && error.kind().exit_code() == 7, "{error}");
         }
     }
@@ -256,11 +257,11 @@ mod tests {
             gateway: gateway.map(|gateway| gateway.parse().unwrap()),
         };
         let far = Ipv4Addr::new(192, 0, 2, 1);
-        assert!(check_route(at("10.0.2.15/24", None), Wire::HOST).is_ok());
+        assert!(check_route(at("10.0.2.15/24", None), Peer::ADDRESS).is_ok());
         assert!(check_route(at("10.0.2.15/24", None), far).is_err());
         assert!(check_route(at("10.0.2.15/24", Some("10.0.2.2")), far).is_ok());
         assert!(check_route(at("10.0.2.15/24", Some("192.0.2.2")), far).is_err());
         assert!(check_route(at("10.0.2.15/0", None), far).is_ok());
-        assert!(check_route(at("10.0.2.15/32", None), Wire::HOST).is_err());
+        assert!(check_route(at("10.0.2.15/32", None), Peer::ADDRESS).is_err());
     }
 }
