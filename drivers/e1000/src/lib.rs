@@ -2,4 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod descriptor;
+pub mod eeprom;
+pub mod link;
+pub mod quiesce;
 pub mod register;
