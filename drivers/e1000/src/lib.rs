@@ -11,11 +11,13 @@
 //! - [`E1000`], here, starts and stops all that. Frames are filled and looked at outside of any section; sections only
 //!   move buffers.
 //! - `selftest` tries the running chip.
+//! - [`model`] is the chip as software, so that all of this is tested without one.
 #![forbid(unsafe_code)]
 
 pub mod descriptor;
 pub mod eeprom;
 pub mod link;
+pub mod model;
 pub mod quiesce;
 mod receive;
 pub mod register;
