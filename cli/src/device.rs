@@ -8,7 +8,7 @@ use dirql::pci::Names;
 use dirql::{Address, Device, Error, ErrorKind, Result};
 
 /// Every driver that this command has.
-pub static DRIVERS: [&Registration; 1] = [&dirql_edu::DRIVER];
+pub static DRIVERS: [&Registration; 2] = [&dirql_e1000::DRIVER, &dirql_edu::DRIVER];
 
 /// The driver for a function, if there is one.
 pub fn driver_of(function: &Function) -> Option<&'static Registration> {
@@ -111,7 +111,7 @@ pub mod tests {
 
     #[test]
     fn a_teaching_device_is_no_network_interface() {
-        let mut running = Running::probe(edu(), DRIVERS[0]).unwrap();
+        let mut running = Running::probe(edu(), &dirql_edu::DRIVER).unwrap();
         let error = running.net().err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Precondition);
         running.stop().unwrap();

@@ -5,12 +5,13 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use dirql::host::Host;
-use dirql::interrupt::Percentiles;
+use dirql::interrupt::{Percentiles, VectorStatistics};
 use dirql::{Address, Error, ErrorKind, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{start, wait_for_link};
 use crate::args::{self, Cidr, is_host};
+use crate::device::Running;
 use crate::output::{End, Outcome, Output};
 use crate::signals::Stop;
 use crate::stack::{Configuration, Stack};
@@ -23,8 +24,19 @@ pub fn ping(host: &Host, device: &str, args: &args::Ping, stop: &Stop, output: &
         return Err(impossible(format!("{target} is not the address of one interface")).into());
     }
     let mut running = start(host, device)?;
-    let address = running.address;
-    let started = Instant::now();
+    let report = exchange(&mut running, args, stop, output)?;
+    running.stop()?;
+    if output.is_json() {
+        output.document(&report.document())?;
+    } else {
+        output.text(&report.text())?;
+    }
+    report.verdict().map_err(End::from)
+}
+
+/// Pings with a device that runs.
+fn exchange(running: &mut Running, args: &args::Ping, stop: &Stop, output: &mut Output) -> Outcome<Report> {
+    let (address, target, started) = (running.address, args.address, Instant::now());
     let net = running.net()?;
     let link = wait_for_link(net, stop)?;
     if !link.up && !stop.is_wanted() {
@@ -37,30 +49,63 @@ pub fn ping(host: &Host, device: &str, args: &args::Ping, stop: &Stop, output: &
     pinger.run(args, stop)?;
     let (sent, mut times) = (pinger.sent, pinger.times);
     times.sort_unstable();
-    let rtt = Percentiles { p50: vectors::percentile(&times, 0.5), p99: vectors::percentile(&times, 0.99) };
-    let vectors = running.vectors();
-    running.stop()?;
-    let received = times.len();
-    if output.is_json() {
-        output.document(&json!({
-            "address": address,
-            "target": target,
-            "source": configuration.source.to_string(),
-            "sent": sent,
-            "received": received,
-            "rtt_us": rtt,
-            "vectors": vectors,
-        }))?;
-    } else {
-        output.line(format_args!("\n{sent} requests sent, {received} replies received"))?;
-        if received > 0 {
-            let time = |us: u64| vectors::time(us * 1000);
-            output.line(format_args!("round trip: p50 {}, p99 {}", time(rtt.p50), time(rtt.p99)))?;
-        }
-        output.line("")?;
-        output.text(&vectors::table(&vectors, &[], started.elapsed()).render(None))?;
+    let (vectors, elapsed) = (running.vectors(), started.elapsed());
+    Ok(Report { address, target, source: configuration.source, sent, times, vectors, elapsed })
+}
+
+/// How it went.
+#[derive(Debug)]
+struct Report {
+    address: Address,
+    target: Ipv4Addr,
+    source: Cidr,
+    sent: u64,
+    /// Round trips in microseconds, sorted.
+    times: Vec<u64>,
+    vectors: Vec<VectorStatistics>,
+    elapsed: Duration,
+}
+
+impl Report {
+    fn round_trip(&self) -> Percentiles {
+        let at = |quantile| vectors::percentile(&self.times, quantile);
+        Percentiles { p50: at(0.5), p99: at(0.99) }
     }
-    verdict(address, target, sent, received).map_err(End::from)
+
+    fn document(&self) -> Value {
+        json!({
+            "address": self.address,
+            "target": self.target,
+            "source": self.source.to_string(),
+            "sent": self.sent,
+            "received": self.times.len(),
+            "rtt_us": self.round_trip(),
+            "vectors": self.vectors,
+        })
+    }
+
+    fn text(&self) -> String {
+        let round_trip = if self.times.is_empty() {
+            String::new()
+        } else {
+            let Percentiles { p50, p99 } = self.round_trip();
+            format!("round trip: p50 {}, p99 {}\n", vectors::time(p50 * 1000), vectors::time(p99 * 1000))
+        };
+        let table = vectors::table(&self.vectors, &[], self.elapsed).render(None);
+        format!("\n{} requests sent, {} replies received\n{round_trip}\n{table}", self.sent, self.times.len())
+    }
+
+    /// All must have been answered.
+    fn verdict(&self) -> Result<()> {
+        let (sent, target) = (self.sent, self.target);
+        let why = match self.times.len() as u64 {
+            all if all == sent && sent > 0 => return Ok(()),
+            0 if sent == 0 => "it was interrupted before the first request".into(),
+            0 => format!("{target} answered none of {sent} requests"),
+            some => format!("{target} answered {some} of {sent} requests"),
+        };
+        Err(Error::new(ErrorKind::Device, "ping").on(self.address).why(why))
+    }
 }
 
 /// The address that the user gave, else one by DHCP.
@@ -112,16 +157,6 @@ fn check_route(configuration: Configuration, target: Ipv4Addr) -> Result<()> {
 
 fn impossible(why: String) -> Error {
     Error::new(ErrorKind::InvalidArgument, "ping").why(why)
-}
-
-fn verdict(address: Address, target: Ipv4Addr, sent: u64, received: usize) -> Result<()> {
-    let why = match received as u64 {
-        all if all == sent && sent > 0 => return Ok(()),
-        0 if sent == 0 => "it was interrupted before the first request".into(),
-        0 => format!("{target} answered none of {sent} requests"),
-        some => format!("{target} answered {some} of {sent} requests"),
-    };
-    Err(Error::new(ErrorKind::Device, "ping").on(address).why(why))
 }
 
 impl Cidr {
@@ -200,6 +235,11 @@ impl Pinger<'_, '_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use dirql_e1000::model::Chip;
+
     use super::*;
     use crate::stack::peer::Peer;
     use crate::stack::wire::Wire;
@@ -242,12 +282,55 @@ mod tests {
 
     #[test]
     fn all_or_exit_code_7() {
-        let address: Address = "00:03.0".parse().unwrap();
-        assert!(verdict(address, Peer::ADDRESS, 4, 4).is_ok());
+        let report = |sent, received| Report {
+            address: "00:03.0".parse().unwrap(),
+            target: Peer::ADDRESS,
+            source: "10.0.2.15/24".parse().unwrap(),
+            sent,
+            times: vec![7; received],
+            vectors: Vec::new(),
+            elapsed: Duration::ZERO,
+        };
+        assert!(report(4, 4).verdict().is_ok());
         for (sent, received, why) in [(4, 3, "3 of 4"), (4, 0, "none of 4"), (0, 0, "interrupted")] {
-            let error = verdict(address, Peer::ADDRESS, sent, received).unwrap_err();
+            let error = report(sent, received).verdict().unwrap_err();
             assert!(error.to_string().contains(why) && error.kind().exit_code() == 7, "{error}");
         }
+    }
+
+    /// The whole way: driver, rings, interrupts, stack.
+    #[test]
+    fn pings_by_the_interrupts_of_an_e1000() {
+        let (device, wire) = Chip::new().plug_in().unwrap();
+        let mut running = Running::probe(device, &dirql_e1000::DRIVER).unwrap();
+        let done = AtomicBool::new(false);
+        let report = thread::scope(|scope| {
+            scope.spawn(|| {
+                let peer = Peer::default();
+                while !done.load(Ordering::Relaxed) {
+                    for frame in wire.sent() {
+                        peer.answer(&frame).map(|answer| wire.inject(&answer));
+                    }
+                    thread::sleep(Duration::from_micros(50));
+                }
+            });
+            let args = args::Ping { source: None, timeout: Duration::from_secs(3), ..args(20) };
+            let report = exchange(&mut running, &args, &Stop::never(), &mut Output::new(true));
+            done.store(true, Ordering::Relaxed);
+            report
+        });
+        let report = report.unwrap();
+        running.stop().unwrap();
+        assert!(report.verdict().is_ok(), "{report:?}");
+        let document = report.document();
+        assert_eq!((&document["sent"], &document["received"]), (&json!(20), &json!(20)));
+        assert_eq!((&document["source"], &document["target"]), (&json!("10.0.2.15/24"), &json!("10.0.2.2")));
+        assert!(document["rtt_us"]["p50"].is_u64() && document["rtt_us"]["p99"].is_u64(), "{document}");
+        let vector = &document["vectors"][0];
+        assert_eq!((&vector["index"], &vector["mode"]), (&json!(0), &json!("intx")));
+        assert!(vector["count"].as_u64().unwrap() >= 20 && vector["handler_ns"]["p50"].as_u64().unwrap() > 0);
+        assert!(vector["synchronize"]["calls"].as_u64().unwrap() > 0);
+        assert!(report.text().contains("20 replies received"), "{}", report.text());
     }
 
     #[test]

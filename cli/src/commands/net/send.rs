@@ -190,6 +190,20 @@ mod tests {
     }
 
     #[test]
+    fn sends_all_in_order_by_an_e1000() {
+        let (device, wire) = dirql_e1000::model::Chip::new().plug_in().unwrap();
+        let mut running = crate::device::Running::probe(device, &dirql_e1000::DRIVER).unwrap();
+        let capture = capture(&(0..1000).map(|index| 60 + index % 1455).collect::<Vec<_>>());
+        for batch in [7, 31, 255, 1000] {
+            let (address, stop) = (running.address, Stop::never());
+            let sender = Sender { net: running.net().unwrap(), address, stop: &stop };
+            assert_eq!(sender.send(&capture, batch).unwrap().frames, 1000);
+            assert!(wire.sent().iter().map(Vec::as_slice).eq(capture.frames()), "batch {batch}");
+        }
+        running.stop().unwrap();
+    }
+
+    #[test]
     fn a_broken_device_is_an_error() {
         let mut wire = Wire::new();
         wire.broken = true;
