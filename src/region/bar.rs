@@ -10,7 +10,7 @@ use memmap2::MmapRaw;
 
 use super::{Register, Value};
 use crate::backend::{RegionIndex, Window};
-use crate::device::Core;
+use crate::core::Core;
 use crate::{Address, Error, ErrorKind, Result};
 
 /// A BAR of the device. Clones share the mapping, and keep the device open.
