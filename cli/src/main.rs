@@ -1,3 +1,53 @@
-//! placeholder
+//! The command `dirql`: takes PCI devices from the kernel, runs them, and gives them back.
+//!
+//! In reading order: [`args`] says what can be typed, [`commands`] has a file for each command, and [`output`] is the
+//! one way to stdout. [`device`] finds the driver of a device and starts it, [`stack`] puts TCP/IP on a network
+//! device, [`pcap`] reads and writes captures.
+
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod args;
+mod commands;
+mod device;
+mod output;
+mod pcap;
+mod signals;
+mod stack;
+mod table;
+mod vectors;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Cli;
+use crate::output::{End, Output};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(&cli);
+    let mut output = Output::new(cli.json);
+    match commands::dispatch(&cli.command, &mut output).and_then(|()| output.flush()) {
+        // Whoever read our output has had enough of it: that is no failure.
+        Ok(()) | Err(End::Unread) => ExitCode::SUCCESS,
+        Err(End::Failed(error)) => {
+            output.failure(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// Messages of the library go to stderr: failures always, more with each `-v`, or as `RUST_LOG` says.
+fn start_log(cli: &Cli) {
+    let verbose = cli.verbose;
+    let level = match verbose {
+        // With JSON, a failure is a document, and nothing else comes unasked.
+        0 if cli.json => "off",
+        0 => "error",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let environment = env_logger::Env::default().default_filter_or(level);
+    env_logger::Builder::from_env(environment).format_timestamp(None).format_target(verbose > 1).init();
+}

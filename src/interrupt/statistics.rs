@@ -88,13 +88,20 @@ impl Counters {
         unpoisoned(&self.handler).saturating_record(nanoseconds(took));
     }
 
-    /// One section ran; only its holder calls this, so the count needs no read-modify-write.
+    /// One section ran, after `waited` nanoseconds; only its holder calls this, so the count needs no
+    /// read-modify-write.
     #[inline]
-    pub fn section(&self, waited: Option<Duration>) {
+    pub fn section(&self, waited: u64) {
         self.sections.store(self.sections.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        if let Some(waited) = waited {
-            unpoisoned(&self.waits).saturating_record(nanoseconds(waited));
+        if waited > 0 {
+            self.waited(waited);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn waited(&self, nanoseconds: u64) {
+        unpoisoned(&self.waits).saturating_record(nanoseconds);
     }
 
     pub fn read(&self, index: u16, mode: Mode) -> VectorStatistics {
@@ -142,10 +149,10 @@ mod tests {
     fn uncontended_sections_count_as_waits_of_zero() {
         let counters = Counters::new();
         for _ in 0..98 {
-            counters.section(None);
+            counters.section(0);
         }
         for _ in 0..2 {
-            counters.section(Some(Duration::from_nanos(100)));
+            counters.section(100);
         }
         let read = counters.read(3, Mode::Msi);
         assert_eq!((read.index, read.synchronize.calls), (3, 100));

@@ -39,7 +39,7 @@ impl<T: Send + 'static> Vector<T> {
     #[inline]
     pub fn synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
         self.connection.phase.admit()?;
-        self.run(self.connection.state.enter()?, routine)
+        self.connection.state.enter_with(true, |section| self.run(section, routine))?
     }
 
     /// As [`Vector::synchronize`], but never waits.
@@ -49,7 +49,7 @@ impl<T: Send + 'static> Vector<T> {
     #[inline]
     pub fn try_synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
         self.connection.phase.admit()?;
-        self.run(self.connection.state.try_enter()?, routine)
+        self.connection.state.enter_with(false, |section| self.run(section, routine))?
     }
 
     #[inline]
@@ -64,7 +64,7 @@ impl<T: Send + 'static> Vector<T> {
             }
         };
         let result = routine(state);
-        self.connection.counters.section(section.waited());
+        self.connection.counters.section(section.waited_ns());
         section.finish();
         Ok(result)
     }
@@ -175,7 +175,7 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
             return Err(refused);
         }
         routine();
-        self.counters.section(section.waited());
+        self.counters.section(section.waited_ns());
         section.finish();
         Ok(())
     }

@@ -11,7 +11,7 @@ use memmap2::MmapRaw;
 use super::{Register, Value};
 use crate::backend::{RegionIndex, Window};
 use crate::device::Core;
-use crate::{Code, Error, ErrorKind, Result};
+use crate::{Address, Error, ErrorKind, Result};
 
 /// A BAR of the device. Clones share the mapping, and keep the device open.
 #[derive(Debug, Clone)]
@@ -42,6 +42,11 @@ impl Bar {
             .map(|&window| Ok((window, core.backend().map(index, window)?)))
             .collect::<Result<_>>()?;
         Ok(Self { inner: Arc::new(Inner { mapped, len: info.len, index, core }) })
+    }
+
+    /// Whose it is.
+    pub fn address(&self) -> Address {
+        self.inner.core.address()
     }
 
     /// Bytes.
@@ -111,8 +116,7 @@ impl Bar {
             if late {
                 return Err(Error::new(ErrorKind::Device, format!("wait for register {register}"))
                     .on(self.inner.core.address())
-                    .why(format!("it still reads {value:#x} after {} ms", timeout.as_millis()))
-                    .code(Code::E15));
+                    .why(format!("it still reads {value:#x} after {} ms", timeout.as_millis())));
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(1));

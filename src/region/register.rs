@@ -26,6 +26,11 @@ impl<T> Register<T> {
         Self { offset, name, _width: PhantomData }
     }
 
+    /// Where it is, in bytes from the start of its BAR.
+    pub const fn offset(self) -> u64 {
+        self.offset
+    }
+
     /// Whether an access at `offset` is one to this register: for models.
     pub const fn is_at(self, offset: u64) -> bool {
         self.offset == offset

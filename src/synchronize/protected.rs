@@ -4,11 +4,9 @@ use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::time::{Duration, Instant};
 
 use super::lock::{Lock, Rank};
-use super::signals::SavedMask;
-use super::{SyncError, thread};
+use super::{SyncError, signals, thread};
 
 /// Data that is reached only in a section.
 ///
@@ -42,7 +40,7 @@ impl<T: ?Sized> Protected<T> {
     /// `Forked`, `Reentrant` and `LockOrder` before waiting, `Poisoned` after; in each case nothing is held.
     #[inline]
     pub fn enter(&self) -> Result<Section<'_, T>, SyncError> {
-        self.acquire(true)?.unless_poisoned()
+        self.acquire(true, false, |section| section)
     }
 
     /// Enters the section if it is free.
@@ -51,7 +49,18 @@ impl<T: ?Sized> Protected<T> {
     /// As [`Protected::enter`]; `TimedOut` where another thread is in it.
     #[inline]
     pub fn try_enter(&self) -> Result<Section<'_, T>, SyncError> {
-        self.acquire(false)?.unless_poisoned()
+        self.acquire(false, false, |section| section)
+    }
+
+    /// As [`Protected::enter`], or without `wait` as [`Protected::try_enter`], and hands the section to `inside`:
+    /// quicker, because the section stays where it was made.
+    #[inline]
+    pub(crate) fn enter_with<R>(
+        &self,
+        wait: bool,
+        inside: impl FnOnce(Section<'_, T>) -> R,
+    ) -> Result<R, SyncError> {
+        self.acquire(wait, false, inside)
     }
 
     /// Waits for the section and enters it, poisoned or not: to repair, or to tear down.
@@ -59,33 +68,51 @@ impl<T: ?Sized> Protected<T> {
     /// # Errors
     /// `Forked`, `Reentrant` and `LockOrder`.
     pub fn enter_poisoned(&self) -> Result<Section<'_, T>, SyncError> {
-        self.acquire(true)
+        self.acquire(true, true, |section| section)
     }
 
     #[inline]
-    fn acquire(&self, wait: bool) -> Result<Section<'_, T>, SyncError> {
+    fn acquire<'a, R>(
+        &'a self,
+        wait: bool,
+        even_poisoned: bool,
+        inside: impl FnOnce(Section<'a, T>) -> R,
+    ) -> Result<R, SyncError> {
         let me = self.lock.admit()?;
-        let mask = if thread::masked() { None } else { Some(SavedMask::block()) };
-        let mut waited = None;
-        if !self.lock.try_acquire(me) {
-            if !wait {
-                return Err(SyncError::TimedOut);
-            }
-            let came = Instant::now();
-            self.lock.acquire_contended(me);
-            waited = Some(came.elapsed());
+        let masked_here = !thread::masked();
+        if masked_here {
+            signals::mask_section();
         }
-        let below = thread::held();
-        thread::set_held(self.lock.rank());
-        Ok(Section {
-            protected: self,
-            me,
-            below,
-            waited,
-            finished: false,
-            _mask: mask,
-            _this_thread: PhantomData,
-        })
+        let mut waited = 0;
+        let refused = if self.lock.try_acquire(me) || {
+            if wait {
+                waited = self.lock.acquire_contended(me);
+            }
+            wait
+        } {
+            if even_poisoned || !self.lock.is_poisoned() {
+                let below = thread::held();
+                thread::set_held(self.lock.rank());
+                let _this_thread = PhantomData;
+                let finished = false;
+                return Ok(inside(Section {
+                    protected: self,
+                    below,
+                    waited,
+                    masked_here,
+                    finished,
+                    _this_thread,
+                }));
+            }
+            self.lock.release(me);
+            SyncError::Poisoned
+        } else {
+            SyncError::TimedOut
+        };
+        if masked_here {
+            signals::unmask_section();
+        }
+        Err(refused)
     }
 
     /// Whether this thread is in the section.
@@ -117,35 +144,25 @@ impl<T: ?Sized> fmt::Debug for Protected<T> {
 #[must_use = "a section that is dropped without `finish` poisons its lock"]
 pub struct Section<'a, T: ?Sized> {
     protected: &'a Protected<T>,
-    me: u32,
     below: Rank,
-    waited: Option<Duration>,
+    waited: u64,
+    /// Signals were blocked for this section, the outermost of its thread.
+    masked_here: bool,
     finished: bool,
-    // Dropped after `Drop::drop` has given the lock back: the mask outlasts the hold.
-    _mask: Option<SavedMask>,
     _this_thread: PhantomData<*const ()>,
 }
 
-impl<'a, T: ?Sized> Section<'a, T> {
+impl<T: ?Sized> Section<'_, T> {
     /// Leaves the section in good order.
     #[inline]
     pub fn finish(mut self) {
         self.finished = true;
     }
 
-    /// How long this thread waited, where another was in the section when it came.
+    /// How long this thread waited, in nanoseconds: 0 where it found the section free.
     #[inline]
-    pub fn waited(&self) -> Option<Duration> {
+    pub fn waited_ns(&self) -> u64 {
         self.waited
-    }
-
-    #[inline]
-    fn unless_poisoned(self) -> Result<Self, SyncError> {
-        if self.protected.is_poisoned() {
-            self.finish();
-            return Err(SyncError::Poisoned);
-        }
-        Ok(self)
     }
 }
 
@@ -174,6 +191,9 @@ impl<T: ?Sized> Drop for Section<'_, T> {
             self.protected.lock.poison();
         }
         thread::set_held(self.below);
-        self.protected.lock.release(self.me);
+        self.protected.lock.release(thread::id());
+        if self.masked_here {
+            signals::unmask_section();
+        }
     }
 }

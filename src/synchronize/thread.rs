@@ -7,25 +7,33 @@ use super::lock::Rank;
 struct ThreadState {
     id: Cell<u32>,
     held: Cell<Rank>,
-    masked: Cell<bool>,
+    mask_depth: Cell<u32>,
+    saved_mask: Cell<u64>,
 }
 
 thread_local! {
     static STATE: ThreadState =
-        const { ThreadState { id: Cell::new(0), held: Cell::new(Rank::NONE), masked: Cell::new(false) } };
+        const {
+            let (id, held) = (Cell::new(0), Cell::new(Rank::NONE));
+            ThreadState { id, held, mask_depth: Cell::new(0), saved_mask: Cell::new(0) }
+        };
 }
 
 /// The kernel's id of this thread: what a priority-inheritance futex holds. Asked for once a thread.
 #[inline]
 pub fn id() -> u32 {
-    STATE.with(|state| match state.id.get() {
-        0 => {
-            let id = nix::unistd::gettid().as_raw().cast_unsigned();
-            state.id.set(id);
-            id
-        }
+    match STATE.with(|state| state.id.get()) {
+        0 => ask_for_id(),
         id => id,
-    })
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn ask_for_id() -> u32 {
+    let id = nix::unistd::gettid().as_raw().cast_unsigned();
+    STATE.with(|state| state.id.set(id));
+    id
 }
 
 /// The rank of the lock that this thread entered last, which is the highest that it holds.
@@ -47,11 +55,29 @@ pub fn holds_any() -> bool {
 /// Whether every maskable signal is blocked on this thread for as long as it says so.
 #[inline]
 pub fn masked() -> bool {
-    STATE.with(|state| state.masked.get())
+    STATE.with(|state| state.mask_depth.get() > 0)
 }
 
-pub fn set_masked(masked: bool) {
-    STATE.with(|state| state.masked.set(masked));
+/// How many guards and sections want it so.
+#[inline]
+pub fn mask_depth() -> u32 {
+    STATE.with(|state| state.mask_depth.get())
+}
+
+#[inline]
+pub fn set_mask_depth(depth: u32) {
+    STATE.with(|state| state.mask_depth.set(depth));
+}
+
+/// The signals that were blocked before the thread was masked.
+#[inline]
+pub fn saved_mask() -> u64 {
+    STATE.with(|state| state.saved_mask.get())
+}
+
+#[inline]
+pub fn set_saved_mask(mask: u64) {
+    STATE.with(|state| state.saved_mask.set(mask));
 }
 
 /// In a child of `fork`: the thread that goes on has another id, and holds nothing.

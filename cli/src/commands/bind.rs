@@ -1,0 +1,90 @@
+//! `dirql bind BDF…`: devices taken from the kernel.
+
+use dirql::host::{BindOptions, Bound, Host, VFIO_PCI};
+use dirql::{Address, Result};
+use serde_json::json;
+
+use crate::args::Bind;
+use crate::output::{Outcome, Output};
+
+/// Binds, or says what binding would do.
+pub fn bind(host: &Host, args: &Bind, output: &mut Output) -> Outcome {
+    let options = BindOptions { owner: args.owner.clone(), force: args.force };
+    let addresses = addresses(host, &args.devices)?;
+    if args.dry_run {
+        return plan(host, &addresses, &options, output);
+    }
+    let all = host.bind_all(&addresses, &options)?;
+    if output.is_json() {
+        return output.document(&all.iter().map(document).collect::<Vec<_>>());
+    }
+    all.iter().try_for_each(|bound| output.line(line(bound)))?;
+    for bound in all.iter().filter(|bound| !bound.blocking.is_empty()) {
+        let blocking: Vec<_> = bound
+            .blocking
+            .iter()
+            .map(|member| format!("{} ({})", member.address, member.driver.as_deref().unwrap_or("no driver")))
+            .collect();
+        let too: Vec<_> = bound.blocking.iter().map(|member| member.address.to_string()).collect();
+        output.note(format_args!(
+            "warning: group {} cannot be used while the kernel drives {}\n  fix: sudo dirql bind {}\n  see: dirql explain E4",
+            bound.group,
+            blocking.join(", "),
+            too.join(" ")
+        ));
+    }
+    Ok(())
+}
+
+/// The addresses of the devices that the names mean.
+fn addresses(host: &Host, names: &[String]) -> Result<Vec<Address>> {
+    let mut addresses = Vec::new();
+    for name in names {
+        let address = host.resolve(name)?.address;
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
+}
+
+fn plan(host: &Host, addresses: &[Address], options: &BindOptions, output: &mut Output) -> Outcome {
+    let mut plans = Vec::new();
+    for &address in addresses {
+        plans.push((address, host.plan_bind(address, options)?));
+    }
+    if output.is_json() {
+        let plans = plans.into_iter().map(|(address, steps)| json!({ "address": address, "steps": steps }));
+        return output.document(&plans.collect::<Vec<_>>());
+    }
+    for (address, steps) in plans {
+        output.line(format_args!("# {address}"))?;
+        steps.iter().try_for_each(|step| output.line(step))?;
+    }
+    Ok(())
+}
+
+fn line(bound: &Bound) -> String {
+    let (address, group) = (bound.address, bound.group);
+    let node = format!("node {} owned by {}", bound.node.path.display(), bound.node.ownership());
+    if bound.was_bound {
+        return format!("{address}: on {VFIO_PCI} already, group {group}, {node}");
+    }
+    let previous = bound.previous_driver.as_deref().unwrap_or("no driver");
+    format!("{address}: {previous} → {VFIO_PCI}, group {group}, {node}")
+}
+
+fn document(bound: &Bound) -> serde_json::Value {
+    json!({
+        "address": bound.address,
+        "previous_driver": bound.previous_driver,
+        "driver": VFIO_PCI,
+        "was_bound": bound.was_bound,
+        "iommu_group": bound.group,
+        "node": bound.node.path,
+        "owner": { "uid": bound.node.uid, "gid": bound.node.gid, "mode": format!("{:04o}", bound.node.mode) },
+        "blocking": bound.blocking.iter().map(|member| {
+            json!({ "address": member.address, "driver": member.driver })
+        }).collect::<Vec<_>>(),
+    })
+}

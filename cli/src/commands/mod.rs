@@ -1,0 +1,30 @@
+//! One file for each command.
+
+mod bind;
+mod explain;
+mod info;
+mod list;
+mod net;
+mod restore;
+mod run;
+mod selftest;
+
+use dirql::host::Host;
+
+use crate::args::Command;
+use crate::output::{Outcome, Output};
+
+/// Runs the command.
+pub fn dispatch(command: &Command, output: &mut Output) -> Outcome {
+    let host = Host::system();
+    match command {
+        Command::List => list::list(&host, output),
+        Command::Info(target) => info::info(&host, target, output),
+        Command::Bind(args) => bind::bind(&host, args, output),
+        Command::Restore(args) => restore::restore(&host, args, output),
+        Command::Run(args) => run::run(&host, args, output),
+        Command::Selftest(target) => selftest::selftest(&host, target, output),
+        Command::Net(args) => net::net(&host, args, output),
+        Command::Explain { code } => explain::explain(code, output),
+    }
+}

@@ -1,0 +1,71 @@
+//! `dirql restore BDF… | --all`: devices given back to the kernel.
+
+use dirql::host::{Host, RestoreOptions, Restored, VFIO_PCI};
+use dirql::{Address, Error, Result};
+use serde_json::json;
+
+use crate::args::Restore;
+use crate::output::{End, Outcome, Output};
+
+/// Restores every device that can be restored; the first failure, if any, is the command's.
+pub fn restore(host: &Host, args: &Restore, output: &mut Output) -> Outcome {
+    let options = RestoreOptions { wait: args.timeout };
+    let addresses = if args.all {
+        host.records()?.iter().map(|record| record.address).collect()
+    } else {
+        addresses(host, &args.devices)?
+    };
+    let results: Vec<Result<Restored>> =
+        addresses.iter().map(|&address| host.restore(address, &options)).collect();
+    let (restored, mut failures): (Vec<_>, Vec<Error>) = partition(results);
+    if output.is_json() {
+        // Where nothing at all came of it, the failure says so alone.
+        if !restored.is_empty() || failures.is_empty() {
+            output.document(&restored.iter().map(document).collect::<Vec<_>>())?;
+        }
+    } else {
+        restored.iter().try_for_each(|restored| output.line(line(restored)))?;
+        if addresses.is_empty() {
+            output.note("there is nothing to restore");
+        }
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let first = failures.remove(0);
+    failures.iter().for_each(|failure| output.failure(failure));
+    Err(End::Failed(first))
+}
+
+/// The addresses of the devices that the names mean. One that was unplugged has its record still, so what is an address
+/// is not looked up.
+fn addresses(host: &Host, names: &[String]) -> Result<Vec<Address>> {
+    let address = |name: &String| name.parse().or_else(|_| Ok(host.resolve(name)?.address));
+    let mut addresses: Vec<Address> = names.iter().map(address).collect::<Result<_>>()?;
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses)
+}
+
+fn partition(results: Vec<Result<Restored>>) -> (Vec<Restored>, Vec<Error>) {
+    let (mut restored, mut failures) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(one) => restored.push(one),
+            Err(error) => failures.push(error),
+        }
+    }
+    (restored, failures)
+}
+
+fn line(restored: &Restored) -> String {
+    let driver = restored.driver.as_deref().unwrap_or("no driver");
+    match restored.was_bound {
+        true => format!("{}: {VFIO_PCI} → {driver}", restored.address),
+        false => format!("{}: on {driver}, not on {VFIO_PCI}", restored.address),
+    }
+}
+
+fn document(restored: &Restored) -> serde_json::Value {
+    json!({ "address": restored.address, "driver": restored.driver, "was_bound": restored.was_bound })
+}

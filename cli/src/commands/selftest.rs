@@ -1,0 +1,96 @@
+//! `dirql selftest BDF`: everything about a device that can be tried.
+
+use dirql::driver::Registration;
+use dirql::host::Host;
+use dirql::selftest::{Check, Outcome as Verdict};
+use dirql::{Address, Device, Error, ErrorKind};
+use serde_json::json;
+
+use crate::args::Target;
+use crate::device::{Running, driver_of};
+use crate::output::{Colour, End, Outcome, Output};
+
+/// Tries the device as any device, and then with its driver.
+pub fn selftest(host: &Host, target: &Target, output: &mut Output) -> Outcome {
+    let function = host.resolve(&target.device)?;
+    let device = Device::open(function.address)?;
+    let checks = try_all(device, driver_of(&function));
+    if output.is_json() {
+        output.document(&json!({ "address": function.address, "results": checks }))?;
+    } else {
+        for check in &checks {
+            output.line(line(check, output))?;
+        }
+    }
+    verdict(function.address, &checks)
+}
+
+/// Tries the device by itself, then started by its driver.
+fn try_all(device: Device, registration: Option<&'static Registration>) -> Vec<Check> {
+    let mut checks = dirql::selftest::run(&device);
+    let Some(registration) = registration else {
+        checks.push(Check::absent("driver", "dirql has none for this device"));
+        return checks;
+    };
+    match Running::probe(device, registration) {
+        Ok(mut running) => {
+            checks.extend(running.driver().selftest());
+            checks.push(Check::of("stop", running.stop().map(|()| "the device was stopped".into())));
+        }
+        Err(error) => checks.push(Check::of(format!("start by {}", registration.name), Err(error))),
+    }
+    checks
+}
+
+fn line(check: &Check, output: &Output) -> String {
+    let outcome = match check.outcome {
+        Verdict::Pass => output.paint(Colour::Green, "pass"),
+        Verdict::Fail => output.paint(Colour::Red, "FAIL"),
+        Verdict::Absent => output.paint(Colour::Yellow, "none"),
+    };
+    // An error has several lines; they stay below its name.
+    format!("{outcome}  {:<24}  {}", check.name, check.why.replace('\n', "\n      "))
+}
+
+fn verdict(address: Address, checks: &[Check]) -> Outcome {
+    let failed: Vec<_> = checks
+        .iter()
+        .filter(|check| check.outcome == Verdict::Fail)
+        .map(|check| check.name.as_str())
+        .collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(End::Failed(Error::new(ErrorKind::Device, "selftest").on(address).why(format!(
+        "{} of {} checks failed: {}",
+        failed.len(),
+        checks.len(),
+        failed.join(", ")
+    ))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::tests::edu;
+
+    #[test]
+    fn every_check_of_a_good_device_passes() {
+        let checks = try_all(edu(), Some(&dirql_edu::DRIVER));
+        assert!(verdict("00:03.0".parse().unwrap(), &checks).is_ok(), "{checks:#?}");
+        assert!(checks.len() > dirql::selftest::run(&edu()).len());
+        assert_eq!(try_all(edu(), None).last().unwrap().outcome, Verdict::Absent);
+    }
+
+    #[test]
+    fn one_failure_is_a_failure() {
+        let address: Address = "00:03.0".parse().unwrap();
+        let pass = Check::of("a", Ok("fine".into()));
+        let absent = Check::absent("b", "none");
+        assert!(verdict(address, &[pass.clone(), absent.clone()]).is_ok());
+        let fail = Check::of("c", Err(Error::new(ErrorKind::Failure, "c").why("so")));
+        let Err(End::Failed(error)) = verdict(address, &[pass, absent, fail]) else { panic!("c failed") };
+        assert_eq!(error.kind().exit_code(), 7);
+        assert!(error.to_string().contains("1 of 3 checks failed: c"), "{error}");
+    }
+}

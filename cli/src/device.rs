@@ -1,0 +1,119 @@
+//! The devices that this command drives: found, opened, started, stopped.
+
+use dirql::class::net::Net;
+use dirql::driver::{Driver, Registration};
+use dirql::host::{Function, Host};
+use dirql::interrupt::VectorStatistics;
+use dirql::pci::Names;
+use dirql::{Address, Device, Error, ErrorKind, Result};
+
+/// Every driver that this command has.
+pub static DRIVERS: [&Registration; 2] = [&dirql_e1000::DRIVER, &dirql_edu::DRIVER];
+
+/// The driver for a function, if there is one.
+pub fn driver_of(function: &Function) -> Option<&'static Registration> {
+    DRIVERS.into_iter().find(|driver| driver.matches(function.vendor, function.device))
+}
+
+/// The driver for a function.
+///
+/// # Errors
+/// `NotFound`, with the function's ids and those that there are drivers for.
+pub fn require_driver(function: &Function) -> Result<&'static Registration> {
+    driver_of(function).ok_or_else(|| {
+        let (vendor, device) = (function.vendor, function.device);
+        let name = Names::system().describe(vendor, device);
+        let known = DRIVERS.map(|driver| {
+            let ids: Vec<_> =
+                driver.ids.iter().map(|(vendor, device)| format!("{vendor:04x}:{device:04x}")).collect();
+            format!("{} ({})", driver.name, ids.join(", "))
+        });
+        Error::new(ErrorKind::NotFound, "look-up of the driver")
+            .on(function.address)
+            .why(format!("dirql has none for {vendor:04x}:{device:04x}, {name}; it has {}", known.join(", ")))
+    })
+}
+
+/// A device that runs. Dropped, it is stopped as well.
+pub struct Running {
+    /// Where it sits.
+    pub address: Address,
+    /// The name of its driver.
+    pub driver_name: &'static str,
+    driver: Box<dyn Driver>,
+}
+
+impl Running {
+    /// Opens the device that `name` means, and starts it with the driver that matches.
+    ///
+    /// # Errors
+    /// Where there is no such device or no driver for it, it cannot be opened, or it does not start.
+    pub fn start(host: &Host, name: &str) -> Result<Self> {
+        let function = host.resolve(name)?;
+        let registration = require_driver(&function)?;
+        let device = Device::open(function.address)?;
+        Self::probe(device, registration)
+    }
+
+    /// Starts an opened device.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub fn probe(device: Device, registration: &'static Registration) -> Result<Self> {
+        let address = device.address();
+        let driver = (registration.probe)(device)?;
+        Ok(Self { address, driver_name: registration.name, driver })
+    }
+
+    /// The driver.
+    pub fn driver(&mut self) -> &mut dyn Driver {
+        &mut *self.driver
+    }
+
+    /// What was counted of each vector.
+    pub fn vectors(&self) -> Vec<VectorStatistics> {
+        self.driver.vectors()
+    }
+
+    /// The device as a network interface.
+    ///
+    /// # Errors
+    /// `Precondition` where it is none.
+    pub fn net(&mut self) -> Result<&mut dyn Net> {
+        let (address, name) = (self.address, self.driver_name);
+        self.driver.net().ok_or_else(|| {
+            Error::new(ErrorKind::Precondition, "use as a network interface")
+                .on(address)
+                .why(format!("its driver {name} is not for network interfaces"))
+                .fix("dirql list")
+        })
+    }
+
+    /// Stops the device, and only then lets go of it.
+    ///
+    /// # Errors
+    /// Where it does not stop.
+    pub fn stop(self) -> Result<()> {
+        self.driver.stop()
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use dirql_edu::model::EduModel;
+
+    use super::*;
+
+    /// An edu device in this process.
+    pub fn edu() -> Device {
+        Device::from_backend(EduModel::backend()).unwrap()
+    }
+
+    #[test]
+    fn a_teaching_device_is_no_network_interface() {
+        let mut running = Running::probe(edu(), &dirql_edu::DRIVER).unwrap();
+        let error = running.net().err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Precondition);
+        running.stop().unwrap();
+    }
+}

@@ -1,0 +1,68 @@
+//! Ctrl-C and its kin, as a flag that every loop looks at: what runs is stopped in order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dirql::{Error, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// How long a loop may wait for a device before it looks at the flag again.
+pub const SLICE: Duration = Duration::from_millis(100);
+
+/// Whether the user wants an end. A second Ctrl-C ends the process at once.
+#[derive(Debug, Clone)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// From now on SIGINT, SIGTERM and SIGHUP ask for an orderly end.
+    pub fn on_signals() -> Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // The order matters: the first signal finds the flag unset, and sets it.
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, flag.clone())
+                .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
+                .map_err(|error| Error::io(&error, "registering for signals"))?;
+        }
+        Ok(Self(flag))
+    }
+
+    /// Whether an end is wanted.
+    pub fn is_wanted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Sleeps until then, or until an end is wanted.
+    pub fn sleep_until(&self, then: Instant) {
+        while let Some(left) = then.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            if self.is_wanted() {
+                return;
+            }
+            thread::sleep(left.min(SLICE));
+        }
+    }
+
+    #[cfg(test)]
+    pub fn never() -> Self {
+        Self(Arc::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_asks_for_the_end() {
+        let stop = Stop::on_signals().unwrap();
+        assert!(!stop.is_wanted());
+        let started = Instant::now();
+        stop.sleep_until(started + Duration::from_millis(5));
+        assert!(started.elapsed() >= Duration::from_millis(5));
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        assert!(stop.is_wanted());
+        stop.sleep_until(started + Duration::from_secs(60));
+        assert!(started.elapsed() < Duration::from_secs(60));
+    }
+}

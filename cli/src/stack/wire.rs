@@ -1,0 +1,108 @@
+//! For tests: a network device with a [`Peer`] at the other end.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use dirql::class::net::{Link, MAX_FRAME, Mac, Net, Statistics};
+use dirql::{Error, ErrorKind, Result};
+
+use super::peer::Peer;
+
+/// The device and the host.
+pub struct Wire {
+    pub mac: Mac,
+    /// No frame can be queued.
+    pub full: bool,
+    /// Every access fails.
+    pub broken: bool,
+    pub peer: Peer,
+    /// Frames that were sent, in order.
+    pub sent: Vec<Vec<u8>>,
+    /// At most so many frames are taken at a time, and none while they are in flight; 0 is no limit.
+    pub ring: usize,
+    in_flight: usize,
+    incoming: VecDeque<Vec<u8>>,
+    statistics: Statistics,
+}
+
+impl Wire {
+    pub fn new() -> Self {
+        Self {
+            mac: Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]),
+            full: false,
+            broken: false,
+            peer: Peer::default(),
+            sent: Vec::new(),
+            ring: 0,
+            in_flight: 0,
+            incoming: VecDeque::new(),
+            statistics: Statistics::default(),
+        }
+    }
+
+    /// Lets a frame come in.
+    pub fn inject(&mut self, frame: &[u8]) {
+        self.incoming.push_back(frame.to_vec());
+    }
+
+    fn broken<T>(&self, value: T) -> Result<T> {
+        if self.broken { Err(Error::new(ErrorKind::Device, "use of a broken device")) } else { Ok(value) }
+    }
+}
+
+impl Net for Wire {
+    fn mac(&self) -> Mac {
+        self.mac
+    }
+
+    fn link(&self) -> Result<Link> {
+        self.broken(Link { up: true, speed: 1000, full_duplex: true, changes: 1 })
+    }
+
+    fn transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Option<usize>) -> Result<usize> {
+        self.broken(())?;
+        let mut queued = 0;
+        while !self.full && (self.ring == 0 || self.in_flight < self.ring) {
+            let mut buffer = [0; MAX_FRAME];
+            let Some(len) = fill(&mut buffer) else { break };
+            self.statistics.transmit_frames += 1;
+            self.sent.push(buffer[..len].to_vec());
+            self.in_flight += usize::from(self.ring > 0);
+            queued += 1;
+            self.incoming.extend(self.peer.answer(&buffer[..len]));
+        }
+        Ok(queued)
+    }
+
+    fn in_flight(&mut self) -> Result<usize> {
+        self.broken(self.in_flight)
+    }
+
+    fn receive(&mut self, at_most: usize, take: &mut dyn FnMut(&[u8])) -> Result<usize> {
+        self.broken(())?;
+        let count = at_most.min(self.incoming.len());
+        self.incoming.drain(..count).for_each(|frame| take(&frame));
+        self.statistics.receive_frames += count as u64;
+        Ok(count)
+    }
+
+    fn wait(&mut self, timeout: Duration) -> Result<bool> {
+        self.broken(())?;
+        if self.in_flight > 0 {
+            self.in_flight -= 1;
+            return Ok(true);
+        }
+        if self.incoming.is_empty() {
+            std::thread::sleep(timeout);
+        }
+        Ok(!self.incoming.is_empty())
+    }
+
+    fn set_promiscuous(&mut self, _: bool) -> Result<()> {
+        self.broken(())
+    }
+
+    fn statistics(&mut self) -> Result<Statistics> {
+        self.broken(self.statistics)
+    }
+}

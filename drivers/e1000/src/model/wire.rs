@@ -1,0 +1,94 @@
+//! The cable in the chip's socket, and a window in its lid.
+
+use std::sync::{Arc, Mutex};
+
+use dirql::backend::model::Bus;
+
+use super::core::Core;
+use super::lock;
+
+/// What became of a frame that was injected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is in memory.
+    Received,
+    /// It is not for this station, or too long.
+    Filtered,
+    /// There was no buffer for it.
+    Missed,
+    /// The receiver is off, the link down, or bus mastering off.
+    Off,
+}
+
+/// The network's end of the cable. Clones are the same cable.
+#[derive(Clone)]
+pub struct Wire {
+    core: Arc<Mutex<Core>>,
+    bus: Bus,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wire").finish_non_exhaustive()
+    }
+}
+
+impl Wire {
+    pub(super) fn new(core: Arc<Mutex<Core>>, bus: Bus) -> Self {
+        Self { core, bus }
+    }
+
+    /// Takes the frames that were sent since the last time, without their check sequences.
+    pub fn sent(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut lock(&self.core).sent)
+    }
+
+    /// Sends a frame, without its check sequence, to the chip.
+    pub fn inject(&self, frame: &[u8]) -> Delivery {
+        lock(&self.core).receive(&self.bus, frame)
+    }
+
+    /// How many buffers the chip has for what comes.
+    pub fn room(&self) -> usize {
+        lock(&self.core).room()
+    }
+
+    /// Plugs the cable in, or pulls it.
+    pub fn set_link(&self, up: bool) {
+        lock(&self.core).set_cable(&self.bus, up);
+    }
+
+    /// Keeps the chip from sending, as a congested network does, until it is let go on.
+    pub fn hold(&self, held: bool) {
+        let mut core = lock(&self.core);
+        core.held = held;
+        core.send(&self.bus);
+    }
+
+    /// A chip gone wrong: the next receive descriptor is completed with these values and no data. False where the chip
+    /// has none.
+    pub fn misdescribe(&self, length: u16, status: u8, errors: u8) -> bool {
+        lock(&self.core).misdescribe(&self.bus, length, status, errors)
+    }
+
+    /// Takes the chip from the bus: every register reads as all ones. The line is asserted once more.
+    pub fn vanish(&self) {
+        lock(&self.core).gone = true;
+        self.bus.set_line(true);
+    }
+
+    /// What the register at `offset` holds, without the effects of reading it.
+    pub fn peek(&self, offset: u64) -> u32 {
+        lock(&self.core).get(offset)
+    }
+
+    /// How often the register at `offset` was written.
+    pub fn writes(&self, offset: u64) -> u64 {
+        lock(&self.core).writes(offset)
+    }
+
+    /// The bus that the chip is plugged into.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+}

@@ -1,0 +1,108 @@
+//! The chip's counters, which clear when they are read, added up since the start.
+
+use dirql::Result;
+use dirql::class::net;
+use dirql::region::{Bar, Register};
+
+use crate::register::{
+    ALGNERRC, CRCERRS, GORCH, GORCL, GOTCH, GOTCL, GPRC, GPTC, MPC, RLEC, RXERRC, SYMERRS,
+};
+
+/// Frames that came damaged, each kind by its counter.
+const ERRORS: [Register<u32>; 5] = [CRCERRS, ALGNERRC, SYMERRS, RXERRC, RLEC];
+
+/// The sums.
+#[derive(Debug, Default)]
+pub struct Statistics {
+    sums: net::Statistics,
+    errors: [Counter; ERRORS.len()],
+    missed: Counter,
+}
+
+impl Statistics {
+    /// Sums of zero: what was counted until now was an earlier process's.
+    ///
+    /// # Errors
+    /// Where a counter cannot be read.
+    pub fn new(bar: &Bar) -> Result<Self> {
+        let mut statistics = Self::default();
+        statistics.read(bar)?;
+        statistics.sums = net::Statistics::default();
+        Ok(statistics)
+    }
+
+    /// Adds what was counted since the last time, and gives the sums.
+    ///
+    /// # Errors
+    /// Where a counter cannot be read.
+    pub fn read(&mut self, bar: &Bar) -> Result<net::Statistics> {
+        let sums = &mut self.sums;
+        sums.receive_frames += u64::from(bar.read(GPRC)?);
+        sums.receive_bytes += octets(bar, GORCL, GORCH)?;
+        sums.transmit_frames += u64::from(bar.read(GPTC)?);
+        sums.transmit_bytes += octets(bar, GOTCL, GOTCH)?;
+        sums.receive_missed += self.missed.read(|| bar.read(MPC))?;
+        for (counter, register) in self.errors.iter_mut().zip(ERRORS) {
+            sums.receive_errors += counter.read(|| bar.read(register))?;
+        }
+        Ok(*sums)
+    }
+}
+
+/// A counter of 64 bits: low first, because reading the high half clears both.
+fn octets(bar: &Bar, low: Register<u32>, high: Register<u32>) -> Result<u64> {
+    let low = u64::from(bar.read(low)?);
+    Ok(u64::from(bar.read(high)?) << 32 | low)
+}
+
+/// An error counter: the chip clears it when it is read, and emulated chips do not.
+#[derive(Debug, Default)]
+struct Counter {
+    /// What it read last, where reading does not clear it.
+    kept: u32,
+}
+
+impl Counter {
+    /// What was counted since the last time.
+    fn read(&mut self, mut read: impl FnMut() -> Result<u32>) -> Result<u64> {
+        let first = read()?;
+        if first == 0 {
+            return Ok(0);
+        }
+        let second = read()?;
+        if second < first {
+            // Cleared; the second reading has what came between the two.
+            self.kept = 0;
+            return Ok(u64::from(first) + u64::from(second));
+        }
+        let since = u64::from(second.saturating_sub(self.kept));
+        self.kept = second;
+        Ok(since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(counter: &mut Counter, values: &[u32]) -> u64 {
+        let mut values = values.iter().copied();
+        counter.read(|| Ok(values.next().expect("no further reading"))).unwrap()
+    }
+
+    #[test]
+    fn a_counter_that_clears_is_added_up() {
+        let mut counter = Counter::default();
+        assert_eq!(read(&mut counter, &[0]), 0);
+        assert_eq!(read(&mut counter, &[5, 0]), 5);
+        assert_eq!(read(&mut counter, &[7, 2]), 9);
+    }
+
+    #[test]
+    fn a_counter_that_does_not_clear_is_counted_once() {
+        let mut counter = Counter::default();
+        assert_eq!(read(&mut counter, &[5, 5]), 5);
+        assert_eq!(read(&mut counter, &[5, 5]), 0);
+        assert_eq!(read(&mut counter, &[8, 9]), 4);
+    }
+}
