@@ -33,7 +33,7 @@ pub fn run() -> Result<()> {
     show("demo", &format!("dirql selftest {NIC}"))?;
 
     title("An e1000 driver in userspace: DHCP, then twenty pings, by interrupts")?;
-    show("demo", &format!("dirql net {NIC} ping 10.0.2.2 --count {PINGS}"))?;
+    show("demo", &format!("dirql net {NIC} ping 10.0.2.2 --count {PINGS} --interval 200"))?;
     let by_dirql = Echoes::of(&pcap::read(&machine.pcap("lan"))?);
 
     title("The devices go back, and the kernel's driver works as before")?;

@@ -139,7 +139,7 @@ impl MachineBuilder {
             let pcap = artifacts.join(format!("{name}.pcap"));
             let netdev = match net {
                 Net::User => "user".to_owned(),
-                Net::Wire => wires.entry(name.clone()).or_insert(Wire::new(&pcap)?).netdev()?,
+                Net::Wire => wires.entry(name.clone()).or_insert(Wire::new()?).netdev()?,
             };
             qemu.args(["-netdev", &format!("{netdev},id=net-{name}")]);
             qemu.args([

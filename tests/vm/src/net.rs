@@ -1,9 +1,9 @@
 //! What a NIC's cable leads to.
 
-use crate::{Result, pcap};
+use crate::Result;
+use crate::pcap::Counter;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The other end of a NIC's cable. Whatever it is, all frames are in a pcap too.
@@ -19,38 +19,39 @@ pub enum Net {
 pub struct Wire {
     socket: UdpSocket,
     qemu: SocketAddr,
-    pcap: PathBuf,
 }
 
 impl Wire {
-    pub(crate) fn new(pcap: &Path) -> Result<Wire> {
+    /// How many frames may be under way.
+    pub const AHEAD: usize = 64;
+
+    pub(crate) fn new() -> Result<Wire> {
         let local = (Ipv4Addr::LOCALHOST, 0);
         let socket = UdpSocket::bind(local)?;
         // A port that was free a moment ago is QEMU's.
         let qemu = UdpSocket::bind(local)?.local_addr()?;
-        Ok(Wire { socket, qemu, pcap: pcap.to_owned() })
+        Ok(Wire { socket, qemu })
     }
 
     pub(crate) fn netdev(&self) -> Result<String> {
         Ok(format!("socket,udp={},localaddr={}", self.socket.local_addr()?, self.qemu))
     }
 
-    /// Sends frames towards the NIC, as fast as QEMU takes them: the pcap says how many it has. QEMU takes none while
-    /// the NIC cannot receive; when that lasts longer than the patience, it is an error.
+    /// Sends frames towards the NIC, only so many ahead of what `taken` counts at the other end that neither QEMU's
+    /// socket nor a NIC's ring is overrun: then both drop frames, as real ones do. When nothing is taken for longer
+    /// than the patience, it is an error.
     pub fn inject<'a>(
         &self,
         frames: impl IntoIterator<Item = &'a Vec<u8>>,
+        taken: &mut Counter,
         patience: Duration,
     ) -> Result<()> {
-        /// What certainly fits into the socket's buffer.
-        const UNDERWAY: usize = 32;
-        let mut counter = pcap::Counter::new(&self.pcap)?;
-        let before = counter.count()?;
+        let before = taken.count()?;
         for (sent, frame) in (1..).zip(frames) {
             self.socket.send_to(frame, self.qemu)?;
-            counter
-                .wait((before + sent).saturating_sub(UNDERWAY), patience)
-                .map_err(|error| format!("QEMU takes no more frames after {sent}: {error}"))?;
+            taken
+                .wait((before + sent).saturating_sub(Self::AHEAD), patience)
+                .map_err(|error| format!("of {sent} frames, some were not taken: {error}"))?;
         }
         Ok(())
     }

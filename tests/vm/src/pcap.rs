@@ -76,9 +76,7 @@ impl Counter {
         let deadline = Instant::now() + timeout;
         while self.count()? < wanted {
             if Instant::now() > deadline {
-                return Err(
-                    format!("{} frames on the cable after {timeout:?}, wanted {wanted}", self.count).into()
-                );
+                return Err(format!("{} frames after {timeout:?}, wanted {wanted}", self.count).into());
             }
             thread::sleep(Duration::from_millis(1));
         }

@@ -55,7 +55,7 @@ fn reopen(address: Address, times: u64) -> Result<()> {
     for time in 0..times {
         let device = Device::open(address)?;
         let (vendor, product) = device.config().ids()?;
-        let driver = [&dirql_edu::DRIVER]
+        let driver = [&dirql_edu::DRIVER, &dirql_e1000::DRIVER]
             .into_iter()
             .find(|driver: &&Registration| driver.matches(vendor, product))
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "search for a driver").on(address))?;

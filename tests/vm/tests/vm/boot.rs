@@ -1,7 +1,7 @@
 //! The lab itself, without dirql: if these fail, look here before you look at a driver.
 
 use crate::{check, test};
-use dirql_lab::pcap::{self, Echoes};
+use dirql_lab::pcap::{self, Counter, Echoes};
 use dirql_lab::{Iommu, Machine, Net, Result};
 use libtest_mimic::Trial;
 use std::time::Duration;
@@ -110,7 +110,8 @@ fn wire() -> Result<()> {
     let mut frame = vec![0xff; 6];
     frame.extend([2, 0, 0, 0, 0, 1, 0x88, 0xb5]);
     frame.resize(100, 0x5a);
-    machine.wire("lan")?.inject(&vec![frame.clone(); 100], Duration::from_secs(30))?;
+    let mut taken = Counter::new(&machine.pcap("lan"))?;
+    machine.wire("lan")?.inject(&vec![frame.clone(); 100], &mut taken, Duration::from_secs(30))?;
     machine
         .shell("until [ $(cat /sys/class/net/eth0/statistics/rx_packets) -ge 100 ]; do sleep 0.1; done")?
         .ok()?;

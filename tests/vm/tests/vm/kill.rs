@@ -4,15 +4,14 @@ use crate::frames::{Random, frames};
 use crate::traffic::no_faults;
 use crate::{NIC, bound, check, test};
 use dirql_lab::pcap::{self, Counter};
-use dirql_lab::{Net, Output, Result};
+use dirql_lab::{Machine, Net, Output, Result, Running, Wire};
 use libtest_mimic::Trial;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How soon after its start a driver moves frames, whatever the one before left behind.
 const SOON: Duration = Duration::from_secs(2);
-/// So many frames on the cable are traffic: more than what the ring and the buffers under way hold without a driver.
-const TRAFFIC: usize = 300;
+const PATIENCE: Duration = Duration::from_secs(60);
 const KILL: i32 = 9;
 
 /// The tests of this file.
@@ -25,31 +24,59 @@ fn twenty() -> Result<()> {
     let mut random = Random(20);
     pcap::write(&machine.share().join("out.pcap"), &frames(20, 200_000, 60, 300))?;
     let incoming = frames(21, 50_000, 60, 300);
-    let mut cable = Counter::new(&machine.pcap("lan"))?;
     for round in 0..20 {
-        let batch = random.within(1, 255);
-        let (words, moment) = match round % 2 {
-            0 => (format!("dirql net {NIC} send /share/out.pcap --batch {batch}"), random.within(0, 20_000)),
-            _ => (format!("dirql net {NIC} pcap /share/in.pcap --seconds 60"), random.within(0, 3_000)),
+        let moment = random.within(1, 20_000);
+        let killed = if round % 2 == 0 {
+            while_sending(&machine, random.within(1, 255), moment)
+        } else {
+            while_receiving(&machine, &incoming, moment / 10)
         };
-        let end = thread::scope(|scope| -> Result<Output> {
-            let running = machine.command(&words).user("demo").spawn()?;
-            let before = cable.count()?;
-            if round % 2 == 1 {
-                let wire = machine.wire("lan")?;
-                // It ends when nobody takes frames any more: that is the kill.
-                scope.spawn(|| wire.inject(&incoming, SOON));
-            }
-            let flows = cable
-                .wait(before + TRAFFIC, SOON)
-                .and_then(|()| cable.wait(before + TRAFFIC + moment, Duration::from_secs(60)));
-            running.signal(KILL)?;
-            let end = running.wait(Duration::from_secs(20))?;
-            flows.map_err(|error| format!("round {round}: {error}\n{end}"))?;
-            Ok(end)
-        })?;
+        let end = killed.map_err(|error| format!("round {round}: {error}"))?;
         check(end.code().is_none(), || format!("round {round}: it ended before it was killed\n{end}"))?;
         no_faults(&machine).map_err(|error| format!("round {round}: {error}"))?;
     }
     Ok(())
+}
+
+/// Kills a driver that has sent some frames more than `moment`.
+fn while_sending(machine: &Machine, batch: usize, moment: usize) -> Result<Output> {
+    let mut cable = Counter::new(&machine.pcap("lan"))?;
+    let before = cable.count()?;
+    let running = machine
+        .command(&format!("dirql net {NIC} send /share/out.pcap --batch {batch}"))
+        .user("demo")
+        .spawn()?;
+    // What nobody took in the round before comes first.
+    let before = before + Wire::AHEAD;
+    let flows = cable.wait(before + 1, SOON).and_then(|()| cable.wait(before + moment, PATIENCE));
+    end(running, flows)
+}
+
+/// Kills a driver that has received some frames more than `moment`.
+fn while_receiving(machine: &Machine, incoming: &[Vec<u8>], moment: usize) -> Result<Output> {
+    let file = machine.share().join("in.pcap");
+    let started = Instant::now();
+    let running = machine.command(&format!("dirql net {NIC} pcap /share/in.pcap")).user("demo").spawn()?;
+    let ready = running.until(SOON, |output| output.error_text().contains("receiving on"));
+    let flows = ready.and_then(|_| {
+        let (mut taken, mut seen) = (Counter::new(&file)?, Counter::new(&file)?);
+        let wire = machine.wire("lan")?;
+        thread::scope(|scope| {
+            // It ends when nobody takes frames any more: that is the kill.
+            scope.spawn(move || wire.inject(incoming, &mut taken, SOON));
+            let soon = seen.wait(1, SOON.saturating_sub(started.elapsed()));
+            let flows = soon.and_then(|()| seen.wait(moment, PATIENCE));
+            running.signal(KILL)?;
+            flows
+        })
+    });
+    end(running, flows)
+}
+
+fn end(running: Running, flows: Result<()>) -> Result<Output> {
+    // It may be killed already.
+    let _ = running.signal(KILL);
+    let end = running.wait(PATIENCE)?;
+    flows.map_err(|error| format!("{error}\n{end}"))?;
+    Ok(end)
 }

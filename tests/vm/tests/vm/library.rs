@@ -45,8 +45,10 @@ fn conformance() -> Result<()> {
 
 fn reopen() -> Result<()> {
     let machine = machine("library-reopen")?;
-    let words = format!("dirql-lab-probe reopen {EDU} 100");
-    machine.command(&words).user("demo").timeout(Duration::from_secs(120)).run()?.ok()?;
+    for device in [EDU, NIC] {
+        let words = format!("dirql-lab-probe reopen {device} 100");
+        machine.command(&words).user("demo").timeout(Duration::from_secs(120)).run()?.ok()?;
+    }
     no_faults(&machine)
 }
 

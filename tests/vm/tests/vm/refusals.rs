@@ -101,7 +101,8 @@ fn busy() -> Result<()> {
     // It holds the device when it says something.
     running.until(Duration::from_secs(20), |output| !output.stdout.is_empty())?;
     let pid = running.pid().to_string();
-    let wanted = [NIC, &pid, "dirql run", "dirql explain E7"];
+    let holder = format!("process {pid} (dirql, user demo");
+    let wanted = [NIC, &holder, "dirql explain E7"];
     refuses(machine.user("demo", &format!("dirql selftest {NIC}"))?, BUSY, &wanted)?;
     running.signal(2)?;
     running.wait(Duration::from_secs(20))?.ok()?;
@@ -127,7 +128,7 @@ fn memlock() -> Result<()> {
 
 fn usage() -> Result<()> {
     let machine = Machine::builder("refusals-usage").boot()?;
-    for words in ["no-such-command", "info", "info not-an-address", "net 0000:00:03.0 ping nowhere"] {
+    for words in ["no-such-command", "info", "net 0000:00:03.0 ping nowhere"] {
         let output = machine.user("demo", &format!("dirql {words}"))?.exits(2)?;
         check(output.stdout.is_empty() && !output.stderr.is_empty(), || format!("{output}"))?;
     }

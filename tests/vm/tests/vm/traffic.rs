@@ -2,7 +2,7 @@
 
 use crate::frames::{difference, frames};
 use crate::{NIC, bound, check, test};
-use dirql_lab::pcap::{self, Echoes};
+use dirql_lab::pcap::{self, Counter, Echoes};
 use dirql_lab::{Net, Result};
 use libtest_mimic::Trial;
 use std::time::Duration;
@@ -32,12 +32,15 @@ fn send() -> Result<()> {
 fn receive() -> Result<()> {
     let machine = bound("traffic-receive", Net::Wire)?;
     let wanted = frames(2, 1000, 60, 1514);
-    let running =
-        machine.command(&format!("dirql net {NIC} pcap /share/in.pcap --count 1000")).user("demo").spawn()?;
-    machine.wire("lan")?.inject(&wanted, Duration::from_secs(60))?;
-    running.wait(Duration::from_secs(30))?.ok()?;
+    let words = format!("dirql net {NIC} pcap /share/in.pcap --count 1000 --seconds 20");
+    let running = machine.command(&words).user("demo").spawn()?;
+    // What comes before is for nobody.
+    running.until(Duration::from_secs(20), |output| output.error_text().contains("receiving on"))?;
+    let mut taken = Counter::new(&machine.share().join("in.pcap"))?;
+    machine.wire("lan")?.inject(&wanted, &mut taken, Duration::from_secs(10))?;
+    let output = running.wait(Duration::from_secs(40))?.ok()?;
     let found = pcap::read(&machine.share().join("in.pcap"))?;
-    check(wanted == found, || difference(&wanted, &found).unwrap_or_default())
+    check(wanted == found, || format!("{}\n{output}", difference(&wanted, &found).unwrap_or_default()))
 }
 
 fn batches(batch: usize) -> Result<()> {
@@ -82,11 +85,11 @@ fn link() -> Result<()> {
             (output.text() + &output.error_text()).to_lowercase().matches(words).count() >= times
         })
     };
-    says("link up", 1)?;
+    says("link: up", 1)?;
     machine.qmp().set_link("lan", false)?;
-    says("link down", 1)?;
+    says("link: down", 1)?;
     machine.qmp().set_link("lan", true)?;
-    says("link up", 2)?;
+    says("link: up", 2)?;
     running.signal(2)?;
     running.wait(patience)?.ok()?;
     no_faults(&machine)
