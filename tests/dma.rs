@@ -59,6 +59,8 @@ fn addresses_obey_the_mask_and_the_iommu() {
     // The rest of the space is still there for a device that reaches it.
     let wide = device.dma(DmaMask::FULL).buffer(1 << 20).unwrap().lend();
     assert!(wide.iova().0 >= 0x1_0000_0000);
+    // What is left of that memory is out of the narrow device's reach.
+    assert_eq!(narrow.buffer(4096).map(|_| ()).unwrap_err().catalogue_code(), Some(Code::E10));
 }
 
 #[test]

@@ -313,9 +313,10 @@ fn r10_a_panic_in_a_handler_is_caught_and_told_once() {
 
 #[test]
 fn r14_no_exit_path_leaves_the_mask_changed() {
+    let before = blocked_signals();
     let (device, _bus) = silent(|_| ());
     let vector = device.interrupts(Mode::Msi).unwrap().connect(0, (), yes).unwrap();
-    let before = blocked_signals();
+    assert_eq!(blocked_signals(), before);
     let inside = vector.synchronize(|()| blocked_signals()).unwrap();
     // R15: synchronous faults and abort are never blocked; all else is, save what the kernel and glibc keep.
     for signal in

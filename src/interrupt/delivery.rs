@@ -201,11 +201,8 @@ pub fn spawn<T: Send + 'static>(
     handler: impl FnMut(&mut T, Event) -> Result<Handled> + Send + 'static,
 ) -> std::io::Result<JoinHandle<()>> {
     let name = format!("dirql/{}/{}", connection.controller.short_address(), connection.index);
-    signals::born_masked(|| {
-        std::thread::Builder::new().name(name).spawn(move || {
-            let _masked = signals::mask_thread();
-            connection.run(handler);
-            connection.end();
-        })
+    signals::spawn_masked(name, move || {
+        connection.run(handler);
+        connection.end();
     })
 }

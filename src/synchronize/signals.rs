@@ -3,7 +3,9 @@
 //! While a thread holds a section, a signal handler on it would delay everyone who waits. So signals are blocked for
 //! the time of the section, all but those that must never be: a blocked synchronous fault kills the process.
 
+use std::io;
 use std::marker::PhantomData;
+use std::thread::JoinHandle;
 
 use super::thread;
 
@@ -88,8 +90,12 @@ impl Drop for MaskedThread {
     }
 }
 
-/// Runs `start`, which spawns a thread, so that the thread is born with every maskable signal blocked.
-pub(crate) fn born_masked<R>(start: impl FnOnce() -> R) -> R {
+/// Starts a thread that is born with every maskable signal blocked, and stays so.
+pub(crate) fn spawn_masked(name: String, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    // A thread inherits the mask of the one that starts it.
     let _mask = mask_thread();
-    start()
+    std::thread::Builder::new().name(name).spawn(|| {
+        thread::set_mask_depth(1);
+        body();
+    })
 }
