@@ -1,13 +1,13 @@
 //! One opened function: what keeps everything else alive.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 
 use crate::backend::group::GroupBackend;
 use crate::backend::{Backend, RegionIndex};
-use crate::dma::{Dma, DmaMask, Pool};
-use crate::interrupt::{Controller, Interrupts, Request};
+use crate::core::Core;
+use crate::dma::{Dma, DmaMask};
+use crate::interrupt::{Interrupts, Request};
 use crate::region::{Bar, Config};
-use crate::synchronize::{Rank, unpoisoned};
 use crate::{Address, Result};
 
 /// A PCI function that this process has taken from the kernel.
@@ -33,10 +33,7 @@ impl Device {
     /// # Errors
     /// Where the backend does not tell what its IOMMU allows.
     pub fn from_backend(backend: impl Backend + 'static) -> Result<Self> {
-        let pool = Mutex::new(Pool::new(&backend.iommu()?));
-        let backend = Box::new(backend);
-        let core = Core { number: Rank::next_device(), interrupts: Mutex::new(Weak::new()), pool, backend };
-        Ok(Self { core: Arc::new(core) })
+        Ok(Self { core: Arc::new(Core::new(backend)?) })
     }
 
     /// Where the function sits.
@@ -95,43 +92,5 @@ impl Device {
     /// EINVAL where the function has no reset, or what the kernel says.
     pub fn reset(&self) -> Result<()> {
         self.core.backend().reset()
-    }
-}
-
-/// What every handle of the device holds.
-#[derive(Debug)]
-pub(crate) struct Core {
-    number: u32,
-    pub(crate) interrupts: Mutex<Weak<Controller>>,
-    pub(crate) pool: Mutex<Pool>,
-    backend: Box<dyn Backend>,
-}
-
-impl Core {
-    pub(crate) fn backend(&self) -> &dyn Backend {
-        &*self.backend
-    }
-
-    pub(crate) fn address(&self) -> Address {
-        self.backend.address()
-    }
-
-    /// The device's place in lock order.
-    pub(crate) fn number(&self) -> u32 {
-        self.number
-    }
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        // Interrupts have gone: a controller holds this core. Now the device stops reaching memory ...
-        let backend = &*self.backend;
-        let stopped = Config::stop_bus_master(backend);
-        let reset = if backend.resettable() { backend.reset() } else { Ok(()) };
-        // ... and only then its mappings go. The backend closes its descriptors last, as the last field.
-        let unmapped = unpoisoned(&self.pool).unmap_all(backend);
-        for error in [stopped, reset, unmapped].into_iter().filter_map(Result::err) {
-            log::error!("closing: {error}");
-        }
     }
 }

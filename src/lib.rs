@@ -46,6 +46,7 @@
 
 pub mod backend;
 pub mod class;
+mod core;
 mod device;
 pub mod dma;
 pub mod driver;

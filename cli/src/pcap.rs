@@ -142,10 +142,12 @@ impl<W: Write> Writer<W> {
         self.to.write_all(&header)?;
         self.to.write_all(frame)
     }
+}
 
-    /// Hands over what is still buffered.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
+impl Writer<Vec<u8>> {
+    /// What was written since the last call.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.to)
     }
 }
 

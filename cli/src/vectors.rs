@@ -38,7 +38,7 @@ pub fn time(nanoseconds: u64) -> String {
         1_000_000..1_000_000_000 => (nanoseconds as f64 / 1e6, "ms"),
         _ => (nanoseconds as f64 / 1e9, "s"),
     };
-    if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
 /// The value that a share `quantile` of the sorted values does not exceed; 0 of none.
@@ -75,8 +75,8 @@ mod tests {
 
     #[test]
     fn times_and_percentiles() {
-        let shown: Vec<_> = [0, 999, 1000, 99_499, 1_500_000_000].into_iter().map(time).collect();
-        assert_eq!(shown, ["0", "999 ns", "1.0 µs", "99 µs", "1.5 s"]);
+        let shown: Vec<_> = [0, 999, 1000, 9_970, 1_500_000_000].into_iter().map(time).collect();
+        assert_eq!(shown, ["0", "999 ns", "1.0 µs", "10 µs", "1.5 s"]);
         assert_eq!((percentile(&[], 0.5), percentile(&[3], 0.99)), (0, 3));
         assert_eq!((percentile(&[1, 2, 3, 4], 0.5), percentile(&[1, 2, 3, 4], 0.99)), (2, 4));
     }

@@ -15,6 +15,9 @@ use vmm_sys_util::eventfd::EventFd;
 
 use crate::{Address, Result};
 
+pub(crate) use self::bus_master::set_bus_master;
+
+mod bus_master;
 pub mod group;
 pub mod model;
 

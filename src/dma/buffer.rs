@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::memory::Block;
 use super::{DmaMask, Iova, Ring};
 use crate::Result;
-use crate::device::Core;
+use crate::core::Core;
 use crate::synchronize::unpoisoned;
 
 /// DMA memory of a device, within reach of a mask.

@@ -7,7 +7,7 @@ use std::sync::atomic::{Ordering, fence};
 use super::Iova;
 use super::buffer::{Descriptor, Dma};
 use super::memory::Block;
-use crate::device::Core;
+use crate::core::Core;
 use crate::{Error, ErrorKind, Result};
 
 /// A ring of descriptors `D`, each with a companion `B` that it points to: a [`super::Lent`] buffer, mostly.

@@ -1,4 +1,4 @@
-//! Enabling one kind of interrupt on a device, and who is connected to which vector.
+//! What all vectors of a device share: the mode that is enabled, and who is connected.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,135 +6,21 @@ use std::sync::{Arc, Mutex, Weak};
 
 use vmm_sys_util::eventfd::EventFd;
 
-use super::vector::{self, AnyVector};
-use super::{Event, IntoHandled, Mode, Request, Vector, VectorStatistics};
-use crate::device::Core;
+use super::{Fault, Mode, Request, VectorStatistics};
+use crate::core::Core;
 use crate::synchronize::{SyncError, unpoisoned};
 use crate::{Address, Code, Error, ErrorKind, Result};
 
-/// A handler that went wrong. INTx stays masked until somebody acts.
-#[derive(Debug, Clone)]
-pub struct Fault {
-    /// The vector's index.
-    pub vector: u16,
-    /// What happened.
-    pub kind: FaultKind,
-}
-
-/// What went wrong in a handler.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum FaultKind {
-    /// It panicked, with these words; the vector is poisoned.
-    HandlerPanicked(String),
-    /// It could not quiet the device.
-    HandlerFailed(Error),
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            FaultKind::HandlerPanicked(words) => {
-                write!(f, "the handler of vector {} panicked: {words}", self.vector)
-            }
-            FaultKind::HandlerFailed(error) => {
-                write!(f, "the handler of vector {} failed: {error}", self.vector)
-            }
-        }
-    }
-}
-
 type Hook = Arc<dyn Fn(&Fault) + Send + Sync>;
 
-/// The interrupts of a device, of one mode.
-///
-/// Handlers that were connected keep them enabled: this value may be dropped once all are.
-#[derive(Debug)]
-pub struct Interrupts {
-    controller: Arc<Controller>,
-}
-
-impl Interrupts {
-    pub(crate) fn enable(core: Arc<Core>, request: Request) -> Result<Self> {
-        let mut taken = unpoisoned(&core.interrupts);
-        if taken.upgrade().is_some() {
-            return Err(Error::new(ErrorKind::Busy, "enabling of interrupts")
-                .on(core.address())
-                .why("this process has enabled them already, and a vector or its owner still lives"));
-        }
-        let controller = Arc::new(Controller::enable(core.clone(), request)?);
-        *taken = Arc::downgrade(&controller);
-        drop(taken);
-        Ok(Self { controller })
-    }
-
-    /// How interrupts arrive.
-    pub fn mode(&self) -> Mode {
-        self.controller.mode
-    }
-
-    /// How many vectors there are.
-    pub fn count(&self) -> u16 {
-        self.controller.count
-    }
-
-    /// Connects `handler` to the vector `index`, and moves `state` into its lock.
-    ///
-    /// The handler runs on a thread of its own, named `dirql/<address>/<index>`, with `state` in its section. It may
-    /// run before this returns; the driver lets the device raise interrupts only after.
-    ///
-    /// # Errors
-    /// `InvalidArgument` for an index out of range, `Busy` where a handler is connected; E11 where the kernel refuses.
-    pub fn connect<T, F, H>(&mut self, index: u16, state: T, mut handler: F) -> Result<Vector<T>>
-    where
-        T: Send + 'static,
-        F: FnMut(&mut T, Event) -> H + Send + 'static,
-        H: IntoHandled,
-    {
-        match self.controller.slot(index) {
-            Err(SyncError::NotConnected) => {}
-            Err(error) => return Err(Error::from(error).on(self.controller.address())),
-            Ok(_) => {
-                return Err(Error::new(ErrorKind::Busy, format!("connecting of vector {index}"))
-                    .on(self.controller.address())
-                    .why("a handler is connected to it"));
-            }
-        }
-        vector::connect(&self.controller, index, state, move |state, event| {
-            handler(state, event).into_handled()
-        })
-    }
-
-    /// Runs `routine` serialized with the handler of a vector that is known by its index only, as
-    /// `DxgkCbSynchronizeExecution` does. The handler's state is not reached this way: see [`Vector::synchronize`].
-    ///
-    /// # Errors
-    /// `InvalidVector` for an index out of range, `NotConnected` without a handler; else as [`Vector::synchronize`].
-    pub fn synchronize<R>(&self, index: u16, routine: impl FnOnce() -> R) -> Result<R, SyncError> {
-        let vector = self.controller.slot(index)?;
-        let mut routine = Some(routine);
-        let mut result = None;
-        vector.section(&mut || result = routine.take().map(|routine| routine()))?;
-        result.ok_or(SyncError::NotConnected)
-    }
-
-    /// Raises the vector as if the device had: the loopback self-test. The device itself is not involved.
-    ///
-    /// # Errors
-    /// E11 where the vector is not enabled.
-    pub fn fire(&self, index: u16) -> Result<()> {
-        self.controller.core.backend().fire(self.controller.mode.irq(), index.into())
-    }
-
-    /// What was counted of every connected vector, by index.
-    pub fn statistics(&self) -> Vec<VectorStatistics> {
-        self.controller.statistics()
-    }
-
-    /// Calls `hook`, on the vector's thread, whenever a handler goes wrong. Without one, the fault is logged.
-    pub fn on_fault(&self, hook: impl Fn(&Fault) + Send + Sync + 'static) {
-        *unpoisoned(&self.controller.hook) = Some(Arc::new(hook));
-    }
+/// What a connection is, whatever its state's type.
+pub trait AnyVector: Send + Sync {
+    /// Runs `routine` serialized with the handler.
+    fn section(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError>;
+    /// The counters.
+    fn statistics(&self) -> VectorStatistics;
+    /// Whether it has been disconnected for good.
+    fn is_over(&self) -> bool;
 }
 
 /// What all vectors of a device share. The last one to go disables the mode.
@@ -155,7 +41,7 @@ impl fmt::Debug for Controller {
 }
 
 impl Controller {
-    fn enable(core: Arc<Core>, request: Request) -> Result<Self> {
+    pub fn enable(core: Arc<Core>, request: Request) -> Result<Self> {
         let modes = match request.mode {
             Some(mode) => vec![mode],
             None => Mode::ALL.to_vec(),
@@ -215,8 +101,12 @@ impl Controller {
         self.mode
     }
 
+    pub fn count(&self) -> u16 {
+        self.count
+    }
+
     /// The handler connected to the vector.
-    fn slot(&self, index: u16) -> Result<Arc<dyn AnyVector>, SyncError> {
+    pub fn slot(&self, index: u16) -> Result<Arc<dyn AnyVector>, SyncError> {
         let slots = unpoisoned(&self.slots);
         let slot = slots.get(usize::from(index)).ok_or(SyncError::InvalidVector)?;
         let vector = slot.as_ref().and_then(Weak::upgrade).ok_or(SyncError::NotConnected)?;
@@ -259,6 +149,14 @@ impl Controller {
         self.core.backend().unmask(self.mode.irq(), index.into())
     }
 
+    pub fn fire(&self, index: u16) -> Result<()> {
+        self.core.backend().fire(self.mode.irq(), index.into())
+    }
+
+    pub fn set_hook(&self, hook: impl Fn(&Fault) + Send + Sync + 'static) {
+        *unpoisoned(&self.hook) = Some(Arc::new(hook));
+    }
+
     pub fn report(&self, fault: &Fault) {
         let hook = unpoisoned(&self.hook).clone();
         match hook {
@@ -267,7 +165,7 @@ impl Controller {
         }
     }
 
-    fn statistics(&self) -> Vec<VectorStatistics> {
+    pub fn statistics(&self) -> Vec<VectorStatistics> {
         let slots = unpoisoned(&self.slots);
         slots.iter().flatten().filter_map(Weak::upgrade).map(|vector| vector.statistics()).collect()
     }
@@ -290,5 +188,6 @@ impl Drop for Controller {
         {
             log::error!("{error}");
         }
+        self.core.interrupts_enabled.store(false, Ordering::Release);
     }
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EventFd};
 
-use super::controller::{Controller, Fault, FaultKind};
+use super::controller::Controller;
 use super::phase::Phase;
 use super::statistics::Counters;
-use super::{Event, Handled, Mode};
+use super::{Event, Fault, FaultKind, Handled, Mode};
 use crate::Result;
 use crate::synchronize::{self, Completion, Protected, Rank, SyncError, signals, thread_id, unpoisoned};
 

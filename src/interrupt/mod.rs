@@ -9,14 +9,16 @@
 mod controller;
 mod delivery;
 mod event;
+mod fault;
+mod interrupts;
 mod mode;
 mod phase;
 mod statistics;
 mod vector;
 
-pub(crate) use self::controller::Controller;
-pub use self::controller::{Fault, FaultKind, Interrupts};
 pub use self::event::{Event, Handled, IntoHandled};
+pub use self::fault::{Fault, FaultKind};
+pub use self::interrupts::Interrupts;
 pub use self::mode::{Best, Mode, Request};
 pub use self::statistics::{Percentiles, SynchronizeStatistics, VectorStatistics};
 pub use self::vector::Vector;

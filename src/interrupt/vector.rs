@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::VectorStatistics;
+use super::controller::{AnyVector, Controller};
 use super::delivery::{Connection, Section};
-use super::{Controller, VectorStatistics};
 use crate::synchronize::{self, SyncError, thread_id, unpoisoned};
 use crate::{Error, Result};
 
@@ -154,16 +155,6 @@ impl<T: Send + 'static> Drop for Vector<T> {
             Err(error) => log::error!("{}: disconnecting on drop: {error}", self.connection.name()),
         }
     }
-}
-
-/// What a connection is, whatever its state's type.
-pub trait AnyVector: Send + Sync {
-    /// Runs `routine` serialized with the handler.
-    fn section(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError>;
-    /// The counters.
-    fn statistics(&self) -> VectorStatistics;
-    /// Whether it has been disconnected for good.
-    fn is_over(&self) -> bool;
 }
 
 impl<T: Send + 'static> AnyVector for Connection<T> {

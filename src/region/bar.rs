@@ -1,63 +1,49 @@
 //! A base address register's memory, or its I/O ports.
 
 use std::mem::size_of;
-use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
-use memmap2::MmapRaw;
-
+use super::mapping::Mapping;
 use super::{Register, Value};
-use crate::backend::{RegionIndex, Window};
-use crate::device::Core;
+use crate::backend::RegionIndex;
+use crate::core::Core;
 use crate::{Address, Error, ErrorKind, Result};
 
 /// A BAR of the device. Clones share the mapping, and keep the device open.
 #[derive(Debug, Clone)]
 pub struct Bar {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    // Before the core: mappings go before the device file does.
-    mapped: Vec<(Window, MmapRaw)>,
-    len: u64,
+    mapping: Arc<Mapping>,
     index: RegionIndex,
     core: Arc<Core>,
 }
 
 impl Bar {
     pub(crate) fn open(core: Arc<Core>, index: RegionIndex) -> Result<Self> {
-        let info = core.backend().region(index)?;
-        if index.0 > 5 || info.len == 0 {
+        let mapping = core.mapping(index)?;
+        if index.0 > 5 || mapping.len == 0 {
             return Err(Error::new(ErrorKind::NotFound, format!("opening of {}", index.name()))
                 .on(core.address())
                 .why("the function has no such BAR"));
         }
-        let mapped = info
-            .mappable
-            .iter()
-            .map(|&window| Ok((window, core.backend().map(index, window)?)))
-            .collect::<Result<_>>()?;
-        Ok(Self { inner: Arc::new(Inner { mapped, len: info.len, index, core }) })
+        Ok(Self { mapping, index, core })
     }
 
     /// Whose it is.
     pub fn address(&self) -> Address {
-        self.inner.core.address()
+        self.core.address()
     }
 
     /// Bytes.
     #[allow(clippy::len_without_is_empty, reason = "an empty BAR is not opened")]
     pub fn len(&self) -> u64 {
-        self.inner.len
+        self.mapping.len
     }
 
     /// Whether all of it is mapped, so that an access is one instruction and no system call.
     pub fn is_mapped(&self) -> bool {
-        self.inner.mapped.iter().map(|(window, _)| window.len).sum::<u64>() == self.inner.len
+        self.mapping.is_whole()
     }
 
     /// Reads the register by one access. Memory that the device wrote before is visible afterwards.
@@ -66,7 +52,7 @@ impl Bar {
     /// `InvalidArgument` where it lies outside the BAR or is not aligned; E12 where a call fails.
     #[inline]
     pub fn read<T: Value>(&self, register: Register<T>) -> Result<T> {
-        match self.pointer::<T>(register.offset) {
+        match self.mapping.pointer::<T>(register.offset) {
             Some(pointer) => {
                 // SAFETY: `pointer` is aligned and lies in a mapping that `self` keeps; device memory is volatile.
                 let value = unsafe { pointer.read_volatile() }.swap_on_big_endian();
@@ -83,7 +69,7 @@ impl Bar {
     /// As [`Bar::read`].
     #[inline]
     pub fn write<T: Value>(&self, register: Register<T>, value: T) -> Result<()> {
-        match self.pointer::<T>(register.offset) {
+        match self.mapping.pointer::<T>(register.offset) {
             Some(pointer) => {
                 fence(Ordering::SeqCst);
                 // SAFETY: as for `read`.
@@ -115,7 +101,7 @@ impl Bar {
             }
             if late {
                 return Err(Error::new(ErrorKind::Device, format!("wait for register {register}"))
-                    .on(self.inner.core.address())
+                    .on(self.core.address())
                     .why(format!("it still reads {value:#x} after {} ms", timeout.as_millis())));
             }
             std::thread::sleep(pause);
@@ -123,34 +109,18 @@ impl Bar {
         }
     }
 
-    /// Where the register is mapped; `None` where only a call reaches it, or nothing.
-    #[inline]
-    fn pointer<T>(&self, offset: u64) -> Option<NonNull<T>> {
-        let size = size_of::<T>() as u64;
-        let (window, map) = self.inner.mapped.iter().find(|(window, _)| {
-            offset >= window.offset
-                && offset - window.offset < window.len
-                && window.len - (offset - window.offset) >= size
-        })?;
-        if !offset.is_multiple_of(size) {
-            return None;
-        }
-        // The window lies inside the mapping, which has its length.
-        NonNull::new(map.as_mut_ptr().wrapping_add((offset - window.offset) as usize).cast())
-    }
-
     fn check<T>(&self, register: Register<T>) -> Result<()> {
         let size = size_of::<T>() as u64;
-        let inside = register.offset.checked_add(size).is_some_and(|end| end <= self.inner.len);
+        let inside = register.offset.checked_add(size).is_some_and(|end| end <= self.mapping.len);
         if inside && register.offset.is_multiple_of(size) {
             return Ok(());
         }
         Err(Error::new(ErrorKind::InvalidArgument, format!("access to register {register}"))
-            .on(self.inner.core.address())
+            .on(self.core.address())
             .why(format!(
                 "{size} bytes there are not aligned inside {} of {:#x} bytes",
-                self.inner.index.name(),
-                self.inner.len
+                self.index.name(),
+                self.mapping.len
             )))
     }
 
@@ -159,13 +129,13 @@ impl Bar {
         self.check(register)?;
         let mut bytes = [0; 8];
         let bytes = &mut bytes[..size_of::<T>()];
-        self.inner.core.backend().read(self.inner.index, register.offset, bytes)?;
+        self.core.backend().read(self.index, register.offset, bytes)?;
         Ok(T::from_bus(bytes))
     }
 
     #[cold]
     fn write_by_call<T: Value>(&self, register: Register<T>, value: T) -> Result<()> {
         self.check(register)?;
-        value.with_bus(|bytes| self.inner.core.backend().write(self.inner.index, register.offset, bytes))
+        value.with_bus(|bytes| self.core.backend().write(self.index, register.offset, bytes))
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Value;
-use crate::backend::{Backend, RegionIndex};
-use crate::device::Core;
-use crate::pci::{Command, ConfigSpace, register};
-use crate::{Error, ErrorKind, Result};
+use crate::Result;
+use crate::backend::{Backend, RegionIndex, set_bus_master};
+use crate::core::Core;
+use crate::pci::{ConfigSpace, register};
 
 /// The configuration space of an opened function, register by register. VFIO decides what may be written.
 ///
@@ -66,11 +66,6 @@ impl Config {
     pub fn set_bus_master(&self, on: bool) -> Result<()> {
         set_bus_master(self.core.backend(), on)
     }
-
-    /// For teardown, when only the backend is left.
-    pub(crate) fn stop_bus_master(backend: &dyn Backend) -> Result<()> {
-        set_bus_master(backend, false)
-    }
 }
 
 fn read<T: Value>(backend: &dyn Backend, offset: u16) -> Result<T> {
@@ -78,18 +73,4 @@ fn read<T: Value>(backend: &dyn Backend, offset: u16) -> Result<T> {
     let bytes = &mut bytes[..size_of::<T>()];
     backend.read(RegionIndex::CONFIG, offset.into(), bytes)?;
     Ok(T::from_bus(bytes))
-}
-
-fn set_bus_master(backend: &dyn Backend, on: bool) -> Result<()> {
-    let command = || read(backend, register::COMMAND).map(Command::from_bits);
-    let before = command()?;
-    let wanted = if on { before.with(Command::BUS_MASTER) } else { before.without(Command::BUS_MASTER) };
-    wanted.bits().with_bus(|bytes| backend.write(RegionIndex::CONFIG, register::COMMAND.into(), bytes))?;
-    if command()?.contains(Command::BUS_MASTER) == on {
-        return Ok(());
-    }
-    let what = if on { "enabling" } else { "disabling" };
-    Err(Error::new(ErrorKind::Device, format!("{what} of bus mastering"))
-        .on(backend.address())
-        .why("the bit in the COMMAND register does not stay as written"))
 }

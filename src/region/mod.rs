@@ -5,8 +5,10 @@
 
 mod bar;
 mod config;
+mod mapping;
 mod register;
 
 pub use self::bar::Bar;
 pub use self::config::Config;
+pub(crate) use self::mapping::Mapping;
 pub use self::register::{Register, Value};

@@ -11,6 +11,7 @@ mod fork;
 mod futex;
 mod lock;
 mod protected;
+mod rank;
 pub mod signals;
 mod thread;
 
@@ -18,8 +19,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::completion::Completion;
 pub use self::error::SyncError;
-pub use self::lock::Rank;
 pub use self::protected::{Protected, Section};
+pub use self::rank::Rank;
 pub(crate) use self::thread::{holds_any, id as thread_id};
 
 /// Locks a mutex of our own bookkeeping: a panic elsewhere leaves it usable.

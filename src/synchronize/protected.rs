@@ -5,8 +5,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use super::lock::{Lock, Rank};
-use super::{SyncError, signals, thread};
+use super::lock::Lock;
+use super::{Rank, SyncError, signals, thread};
 
 /// Data that is reached only in a section.
 ///

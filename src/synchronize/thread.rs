@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::lock::Rank;
+use super::rank::Rank;
 
 struct ThreadState {
     id: Cell<u32>,

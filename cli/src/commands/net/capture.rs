@@ -1,24 +1,28 @@
 //! `dirql net BDF pcap FILE`: whatever comes in, written to a capture.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use dirql::class::net::Net;
 use dirql::host::Host;
-use dirql::{Error, ErrorKind, Result};
+use dirql::{Error, ErrorKind};
 use serde_json::json;
 
 use super::{start, wait_for_link};
 use crate::args;
-use crate::output::{End, Outcome, Output, unwritten};
+use crate::output::{Outcome, Output, unwritten};
 use crate::pcap::Writer;
 use crate::signals::{SLICE, Stop};
 
 /// Frames that are taken from the device at a time.
 const FRAMES: usize = 256;
+/// Chunks of frames that may wait for the file.
+const CHUNKS: usize = 64;
 
 /// Receives until enough has come, the time is up, or the user ends it.
 pub fn capture(host: &Host, device: &str, args: &args::Pcap, stop: &Stop, output: &mut Output) -> Outcome {
@@ -32,7 +36,7 @@ pub fn capture(host: &Host, device: &str, args: &args::Pcap, stop: &Stop, output
     let net = running.net()?;
     net.set_promiscuous(true)?;
     let link = wait_for_link(net, stop)?;
-    let to: Box<dyn Write> = if to_stdout {
+    let to: Box<dyn Write + Send> = if to_stdout {
         // Past the lines that std would look for in it.
         let stdout = io::stdout().as_fd().try_clone_to_owned();
         Box::new(File::from(stdout.map_err(unwritten)?))
@@ -40,14 +44,12 @@ pub fn capture(host: &Host, device: &str, args: &args::Pcap, stop: &Stop, output
         let created = File::create(&args.file);
         Box::new(created.map_err(|error| Error::io(&error, "creation of the capture").path(&args.file))?)
     };
-    let mut writer = Writer::new(BufWriter::new(to)).map_err(unwritten)?;
-    writer.flush().map_err(unwritten)?;
     output.note(format_args!("receiving on {address}, MAC {}, link {link}", net.mac()));
 
     let started = Instant::now();
     let limits =
         Limits { frames: args.count.unwrap_or(u64::MAX), end: args.seconds.map(|time| started + time) };
-    let received = receive(net, &mut writer, &limits, stop)?;
+    let received = receive_into(to, net, &limits, stop)?;
     let statistics = net.statistics()?;
     let (seconds, vectors) = (started.elapsed().as_secs_f64(), running.vectors());
     running.stop()?;
@@ -81,33 +83,60 @@ struct Received {
     bytes: u64,
 }
 
-fn receive(
+/// Receives, while a thread writes: a file may be slow, and the ring of the device is short.
+fn receive_into(
+    mut to: impl Write + Send,
     net: &mut dyn Net,
-    writer: &mut Writer<impl Write>,
     limits: &Limits,
     stop: &Stop,
-) -> Result<Received, End> {
+) -> Outcome<Received> {
+    thread::scope(|scope| {
+        let (chunks, written) = mpsc::sync_channel::<Vec<u8>>(CHUNKS);
+        let file = scope.spawn(move || {
+            written.into_iter().try_for_each(|chunk| to.write_all(&chunk))?;
+            to.flush()
+        });
+        let received = receive(net, &chunks, limits, stop);
+        drop(chunks);
+        let written =
+            file.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes has panicked")));
+        // A device that fails says more than the file does.
+        let received = received?;
+        written.map_err(unwritten).map(|()| received)
+    })
+}
+
+/// Hands over what comes in, in chunks, until the limits are reached or nobody takes the chunks.
+fn receive(
+    net: &mut dyn Net,
+    chunks: &SyncSender<Vec<u8>>,
+    limits: &Limits,
+    stop: &Stop,
+) -> Outcome<Received> {
     let mut received = Received::default();
+    let mut writer = Writer::new(Vec::new()).map_err(unwritten)?;
     loop {
+        // An empty chunk too finds out whether there is anybody.
+        if chunks.send(writer.take()).is_err() {
+            return Ok(received);
+        }
+        let left = limits.end.map_or(SLICE, |end| end.saturating_duration_since(Instant::now()));
+        if received.frames >= limits.frames || left.is_zero() || stop.is_wanted() {
+            return Ok(received);
+        }
         let wanted = limits.frames.saturating_sub(received.frames);
         let at_most = usize::try_from(wanted).map_or(FRAMES, |wanted| wanted.min(FRAMES));
-        let mut written = Ok(());
+        let mut kept = Ok(());
         let taken = net.receive(at_most, &mut |frame| {
             let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-            if written.is_ok() {
-                written = writer.frame(time, frame);
+            if kept.is_ok() {
+                kept = writer.frame(time, frame);
             }
             received.frames += 1;
             received.bytes += frame.len() as u64;
         })?;
-        written.map_err(unwritten)?;
-        let left = limits.end.map_or(SLICE, |end| end.saturating_duration_since(Instant::now()));
-        if received.frames >= limits.frames || left.is_zero() || stop.is_wanted() {
-            writer.flush().map_err(unwritten)?;
-            return Ok(received);
-        }
+        kept.map_err(unwritten)?;
         if taken == 0 {
-            writer.flush().map_err(unwritten)?;
             net.wait(left.min(SLICE))?;
         }
     }
@@ -116,6 +145,7 @@ fn receive(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::End;
     use crate::pcap::Capture;
     use crate::stack::wire::Wire;
 
@@ -125,11 +155,9 @@ mod tests {
             let mut wire = Wire::new();
             (0..400_u16).for_each(|number| wire.inject(&number.to_be_bytes().repeat(30)));
             let mut bytes = Vec::new();
-            let mut writer = Writer::new(BufWriter::new(&mut bytes)).unwrap();
             let end = Some(Instant::now() + Duration::from_millis(100));
             let limits = Limits { frames: count.unwrap_or(u64::MAX), end };
-            let received = receive(&mut wire, &mut writer, &limits, &Stop::never()).unwrap();
-            drop(writer);
+            let received = receive_into(&mut bytes, &mut wire, &limits, &Stop::never()).unwrap();
             assert_eq!(received, Received { frames: expected, bytes: expected * 60 });
             let capture = Capture::parse(bytes).unwrap();
             assert!(
@@ -140,24 +168,17 @@ mod tests {
 
     #[test]
     fn a_reader_that_goes_ends_it_quietly() {
-        /// Takes the file's header, and then no more.
-        struct Gone(bool);
+        struct Gone;
         impl Write for Gone {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                if std::mem::replace(&mut self.0, true) {
-                    Err(io::ErrorKind::BrokenPipe.into())
-                } else {
-                    Ok(bytes.len())
-                }
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
             }
             fn flush(&mut self) -> io::Result<()> {
                 Ok(())
             }
         }
-        let mut wire = Wire::new();
-        wire.inject(&[0; 60]);
-        let mut writer = Writer::new(Gone(false)).unwrap();
-        let limits = Limits { frames: 1, end: None };
-        assert!(matches!(receive(&mut wire, &mut writer, &limits, &Stop::never()), Err(End::Unread)));
+        let limits = Limits { frames: u64::MAX, end: None };
+        let end = receive_into(Gone, &mut Wire::new(), &limits, &Stop::never());
+        assert!(matches!(end, Err(End::Unread)));
     }
 }

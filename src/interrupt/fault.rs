@@ -1,0 +1,37 @@
+//! A handler that went wrong.
+
+use std::fmt;
+
+use crate::Error;
+
+/// A handler that went wrong. INTx stays masked until somebody acts.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// The vector's index.
+    pub vector: u16,
+    /// What happened.
+    pub kind: FaultKind,
+}
+
+/// What went wrong in a handler.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// It panicked, with these words; the vector is poisoned.
+    HandlerPanicked(String),
+    /// It could not quiet the device.
+    HandlerFailed(Error),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            FaultKind::HandlerPanicked(words) => {
+                write!(f, "the handler of vector {} panicked: {words}", self.vector)
+            }
+            FaultKind::HandlerFailed(error) => {
+                write!(f, "the handler of vector {} failed: {error}", self.vector)
+            }
+        }
+    }
+}
