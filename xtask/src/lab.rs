@@ -4,6 +4,7 @@ use dirql_lab::{Machine, Net, Result};
 
 /// Boots the machine with a shell on this terminal, and ends with it.
 pub fn run(user: &str, devices: &[String]) -> Result<()> {
+    dirql_lab::prepare()?;
     let mut machine = Machine::builder("shell")
         .nic("lan", "e1000,addr=03.0", Net::User)
         .device("edu,addr=04.0")

@@ -11,6 +11,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The package of the guest's shell and tools.
+pub const BUSYBOX: &str = "busybox-static";
+
 /// The kernel modules in the guest, with all that they depend on. Which of them are loaded is each machine's choice.
 const MODULES: &[&str] = &[
     "virtio_pci",
@@ -43,7 +46,7 @@ pub fn write(kernel: &Kernel, programs: &Programs, target: &Path) -> Result<()> 
     for (path, mode, text) in FILES {
         archive.file(path, *mode, text.as_bytes())?;
     }
-    let busybox = package::unpacked("busybox-static")?.join("bin/busybox");
+    let busybox = package::unpacked(BUSYBOX)?.join("bin/busybox");
     archive.copy("bin/busybox", &busybox)?;
     let applets = String::from_utf8(install::run(Command::new(&busybox).arg("--list"))?)?;
     for applet in applets.lines().filter(|applet| *applet != "busybox") {

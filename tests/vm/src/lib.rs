@@ -43,3 +43,11 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The result of everything in the lab.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Installs, downloads and builds all that a machine needs, saying so; a boot does it too if nobody did before.
+pub fn prepare() -> Result<()> {
+    install::ensure()?;
+    package::kernel()?;
+    package::unpacked(initramfs::BUSYBOX)?;
+    programs::build().map(drop)
+}

@@ -56,6 +56,11 @@ impl Wire {
         Ok(())
     }
 
+    /// Sends a frame towards the NIC, whether anybody takes it or not.
+    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
+        self.socket.send_to(frame, self.qemu).map(drop)
+    }
+
     /// Receives one frame from the NIC.
     pub fn receive(&self, timeout: Duration) -> io::Result<Vec<u8>> {
         self.socket.set_read_timeout(Some(timeout))?;

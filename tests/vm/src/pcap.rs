@@ -42,13 +42,20 @@ pub struct Counter {
     file: BufReader<File>,
     place: u64,
     count: usize,
+    sender: Option<[u8; 6]>,
 }
 
 impl Counter {
     /// Counts from the file's start.
     pub fn new(path: &Path) -> Result<Counter> {
         let file = File::open(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
-        Ok(Counter { file: BufReader::new(file), place: FILE_HEADER as u64, count: 0 })
+        Ok(Counter { file: BufReader::new(file), place: FILE_HEADER as u64, count: 0, sender: None })
+    }
+
+    /// Counts only what this MAC address has sent.
+    pub fn sent_by(mut self, sender: [u8; 6]) -> Counter {
+        self.sender = Some(sender);
+        self
     }
 
     /// How many complete frames there are now.
@@ -56,7 +63,7 @@ impl Counter {
         let size = self.file.get_ref().metadata()?.len();
         // What the buffer holds from the last look may be older than what the file holds now.
         self.file.seek(io::SeekFrom::Start(self.place))?;
-        let mut header = [0; FRAME_HEADER];
+        let (mut header, mut frame) = ([0; FRAME_HEADER], Vec::new());
         while self.place + FRAME_HEADER as u64 <= size {
             self.file.read_exact(&mut header)?;
             let length = word(&header, 8).unwrap_or(0);
@@ -64,9 +71,10 @@ impl Counter {
             if next > size {
                 break;
             }
-            self.file.seek_relative(i64::from(length))?;
+            frame.resize(length as usize, 0);
+            self.file.read_exact(&mut frame)?;
             self.place = next;
-            self.count += 1;
+            self.count += usize::from(self.sender.is_none_or(|sender| frame.get(6..12) == Some(&sender[..])));
         }
         Ok(self.count)
     }

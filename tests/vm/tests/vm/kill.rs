@@ -1,11 +1,12 @@
 //! A driver that dies without a word, again and again, in the middle of traffic.
 
-use crate::frames::{Random, frames};
+use crate::frames::{Random, SENDER, frames};
 use crate::traffic::no_faults;
 use crate::{NIC, bound, check, test};
 use dirql_lab::pcap::{self, Counter};
-use dirql_lab::{Machine, Net, Output, Result, Running, Wire};
+use dirql_lab::{Machine, Net, Output, Result, Running};
 use libtest_mimic::Trial;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
 const KILL: i32 = 9;
+/// Where the frames come from that the outside sends.
+const OUTSIDE: [u8; 6] = [2, 0, 0, 0, 0, 8];
 
 /// The tests of this file.
 pub fn tests() -> Vec<Trial> {
@@ -21,62 +24,70 @@ pub fn tests() -> Vec<Trial> {
 
 fn twenty() -> Result<()> {
     let machine = bound("kill", Net::Wire)?;
-    let mut random = Random(20);
     pcap::write(&machine.share().join("out.pcap"), &frames(20, 200_000, 60, 300))?;
-    let incoming = frames(21, 50_000, 60, 300);
-    for round in 0..20 {
-        let moment = random.within(1, 20_000);
-        let killed = if round % 2 == 0 {
-            while_sending(&machine, random.within(1, 255), moment)
-        } else {
-            while_receiving(&machine, &incoming, moment / 10)
-        };
-        let end = killed.map_err(|error| format!("round {round}: {error}"))?;
-        check(end.code().is_none(), || format!("round {round}: it ended before it was killed\n{end}"))?;
-        no_faults(&machine).map_err(|error| format!("round {round}: {error}"))?;
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| chatter(&machine, &over));
+        let result = rounds(&machine);
+        over.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+/// Sends a frame a millisecond to the NIC all the time, so that a ring that was left behind is written to as soon as the
+/// device can.
+fn chatter(machine: &Machine, over: &AtomicBool) -> Result<()> {
+    let wire = machine.wire("lan")?;
+    let mut frame = frames(21, 1, 300, 300).remove(0);
+    frame[6..12].copy_from_slice(&OUTSIDE);
+    while !over.load(Ordering::Relaxed) {
+        wire.send(&frame)?;
+        thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }
 
-/// Kills a driver that has sent some frames more than `moment`.
+fn rounds(machine: &Machine) -> Result<()> {
+    let mut random = Random(20);
+    for round in 0..20 {
+        let moment = random.within(1, 20_000);
+        let killed = if round % 2 == 0 {
+            while_sending(machine, random.within(1, 255), moment)
+        } else {
+            while_receiving(machine, moment / 20)
+        };
+        let end = killed.map_err(|error| format!("round {round}: {error}"))?;
+        check(end.code().is_none(), || format!("round {round}: it ended before it was killed\n{end}"))?;
+        no_faults(machine).map_err(|error| format!("round {round}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Kills a driver that has sent so many frames.
 fn while_sending(machine: &Machine, batch: usize, moment: usize) -> Result<Output> {
-    let mut cable = Counter::new(&machine.pcap("lan"))?;
+    let mut cable = Counter::new(&machine.pcap("lan"))?.sent_by(SENDER);
     let before = cable.count()?;
-    let running = machine
-        .command(&format!("dirql net {NIC} send /share/out.pcap --batch {batch}"))
-        .user("demo")
-        .spawn()?;
-    // What nobody took in the round before comes first.
-    let before = before + Wire::AHEAD;
+    let words = format!("dirql net {NIC} send /share/out.pcap --batch {batch}");
+    let running = machine.command(&words).user("demo").spawn()?;
     let flows = cable.wait(before + 1, SOON).and_then(|()| cable.wait(before + moment, PATIENCE));
     end(running, flows)
 }
 
-/// Kills a driver that has received some frames more than `moment`.
-fn while_receiving(machine: &Machine, incoming: &[Vec<u8>], moment: usize) -> Result<Output> {
-    let file = machine.share().join("in.pcap");
+/// Kills a driver that has received so many frames.
+fn while_receiving(machine: &Machine, moment: usize) -> Result<Output> {
     let started = Instant::now();
     let running = machine.command(&format!("dirql net {NIC} pcap /share/in.pcap")).user("demo").spawn()?;
-    let ready = running.until(SOON, |output| output.error_text().contains("receiving on"));
-    let flows = ready.and_then(|_| {
-        let (mut taken, mut seen) = (Counter::new(&file)?, Counter::new(&file)?);
-        let wire = machine.wire("lan")?;
-        thread::scope(|scope| {
-            // It ends when nobody takes frames any more: that is the kill.
-            scope.spawn(move || wire.inject(incoming, &mut taken, SOON));
-            let soon = seen.wait(1, SOON.saturating_sub(started.elapsed()));
-            let flows = soon.and_then(|()| seen.wait(moment, PATIENCE));
-            running.signal(KILL)?;
-            flows
-        })
+    let flows = running.until(SOON, |output| output.error_text().contains("receiving on")).and_then(|_| {
+        let mut seen = Counter::new(&machine.share().join("in.pcap"))?.sent_by(OUTSIDE);
+        seen.wait(1, SOON.saturating_sub(started.elapsed()))?;
+        seen.wait(moment, PATIENCE)
     });
     end(running, flows)
 }
 
 fn end(running: Running, flows: Result<()>) -> Result<Output> {
-    // It may be killed already.
-    let _ = running.signal(KILL);
+    let killed = running.signal(KILL);
     let end = running.wait(PATIENCE)?;
-    flows.map_err(|error| format!("{error}\n{end}"))?;
+    flows.and(killed).map_err(|error| format!("{error}\n{end}"))?;
     Ok(end)
 }
