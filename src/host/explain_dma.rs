@@ -21,20 +21,9 @@ impl Host {
         })
     }
 
-    /// Why `VFIO_IOMMU_MAP_DMA` of `length` bytes at `iova` was refused.
+    /// Why `VFIO_IOMMU_MAP_DMA` of `length` bytes at `iova` was refused. `ranges` is what the IOMMU reports, empty
+    /// where that is not known.
     pub fn explain_map(
-        &self,
-        address: Address,
-        errno: Errno,
-        iova: u64,
-        length: u64,
-        limits: &Limits,
-    ) -> Error {
-        self.explain_map_within(address, errno, iova, length, limits, &[])
-    }
-
-    /// [`explain_map`](Self::explain_map) where the IOVAs that the IOMMU reports are known.
-    pub fn explain_map_within(
         &self,
         address: Address,
         errno: Errno,
@@ -190,7 +179,7 @@ mod tests {
         assert!(host.explain_memlock(address(), &limits, 4096 * 1024).is_none());
         for error in [
             host.explain_memlock(address(), &limits, 4097 * 1024).unwrap(),
-            host.explain_map(address(), Errno::ENOMEM, 0x1000, 4097 * 1024, &limits),
+            host.explain_map(address(), Errno::ENOMEM, 0x1000, 4097 * 1024, &limits, &[]),
         ] {
             assert_eq!((error.kind(), error.catalogue_code()), (ErrorKind::Precondition, Some(Code::E9)));
             let text = error.to_string();
@@ -203,7 +192,7 @@ mod tests {
         machine.limits(8192, 4096, "000001ffffffffff");
         let limits = host.limits();
         assert!(host.explain_memlock(address(), &limits, u64::MAX).is_none());
-        let error = host.explain_map(address(), Errno::ENOMEM, 0, 4096, &limits);
+        let error = host.explain_map(address(), Errno::ENOMEM, 0, 4096, &limits, &[]);
         assert!(!error.to_string().contains("MEMLOCK"), "{error}");
     }
 
@@ -222,7 +211,7 @@ mod tests {
             (Errno::EFAULT, 0, 4096, &[], "not there"),
         ] {
             let host = machine.host();
-            let error = host.explain_map_within(address(), errno, iova, length, &host.limits(), ranges);
+            let error = host.explain_map(address(), errno, iova, length, &host.limits(), ranges);
             assert_eq!(error.catalogue_code(), Some(Code::E10));
             assert!(error.to_string().contains(part), "{part}: {error}");
         }

@@ -112,11 +112,6 @@ impl Host {
         Ok(Group { number, is_noiommu, members, node: self.dev.join("vfio").join(name) })
     }
 
-    /// Where the node of a group is, or would be.
-    pub fn group_node(&self, number: u32) -> PathBuf {
-        self.group(number).map_or_else(|_| self.dev.join("vfio").join(number.to_string()), |group| group.node)
-    }
-
     /// Where the node of VFIO's containers is.
     pub fn container_node(&self) -> PathBuf {
         self.dev.join("vfio/vfio")

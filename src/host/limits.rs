@@ -23,11 +23,6 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits of this process, on this machine.
-    pub fn now() -> Self {
-        Host::system().limits()
-    }
-
     /// How much more may be locked, in bytes; `None` for no limit.
     pub fn available(&self) -> Option<u64> {
         let limit = self.soft.filter(|_| !self.is_exempt)?;

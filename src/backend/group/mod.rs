@@ -64,13 +64,12 @@ impl GroupBackend {
         if flags & VFIO_GROUP_FLAGS_CONTAINER_SET != 0 {
             return Err(host.explain_set_container(address, number, Errno::EINVAL));
         }
-        let container_path = Path::new("/dev/vfio/vfio");
         let container =
-            open_node(container_path).map_err(|errno| host.explain_open_container(address, errno))?;
+            open_node(&host.container_node()).map_err(|errno| host.explain_open_container(address, errno))?;
         let refuse = |why: &str| {
             Err(Error::new(ErrorKind::Precondition, "set-up of the VFIO container").on(address).why(why))
         };
-        let on = |errno| Error::os(errno, "set-up of the VFIO container").on(address).path(container_path);
+        let on = |errno: Errno| Error::os(errno, "set-up of the VFIO container").on(address);
         if !ioctl::api_is_known(&container).map_err(on)? {
             return refuse("the kernel speaks another version of VFIO than 0");
         }
@@ -267,7 +266,7 @@ impl Backend for GroupBackend {
         // SAFETY: the caller promises what `map_dma` asks for.
         unsafe { ioctl::map_dma(&self.container, iova.0, memory, len) }.map_err(|errno| {
             let ranges = self.iommu().map(|info| info.ranges).unwrap_or_default();
-            self.host.explain_map_within(self.address, errno, iova.0, len, &limits, &ranges)
+            self.host.explain_map(self.address, errno, iova.0, len, &limits, &ranges)
         })
     }
 
