@@ -70,6 +70,7 @@ impl Step {
         match self {
             Step::Install => {
                 dirql_lab::install::ensure()?;
+                dirql_lab::package::unpacked(dirql_lab::initramfs::BUSYBOX)?;
                 dirql_lab::package::kernel()
                     .map(|kernel| println!("the guest's kernel is {}", kernel.release))
             }
