@@ -7,13 +7,17 @@ use std::sync::{Arc, Mutex};
 use crate::backend::{Backend, RegionIndex, set_bus_master};
 use crate::dma::Pool;
 use crate::region::Mapping;
-use crate::synchronize::{Rank, unpoisoned};
+use crate::synchronize::{Rank, fork_count, unpoisoned};
 use crate::{Address, Result};
 
 /// What every handle of the device holds.
 #[derive(Debug)]
 pub(crate) struct Core {
     number: u32,
+    /// Forks before it was opened: more, and this is a child, whose device it is not.
+    forks: u32,
+    /// One write of the COMMAND register at a time.
+    command: Mutex<()>,
     /// One kind of interrupt is enabled, by whoever set this.
     pub(crate) interrupts_enabled: AtomicBool,
     pub(crate) pool: Mutex<Pool>,
@@ -27,7 +31,8 @@ impl Core {
         let pool = Mutex::new(Pool::new(&backend.iommu()?));
         let (number, interrupts_enabled) = (Rank::next_device(), AtomicBool::new(false));
         let mappings = Mutex::default();
-        Ok(Self { number, interrupts_enabled, pool, mappings, backend: Box::new(backend) })
+        let (forks, command, backend) = (fork_count(), Mutex::new(()), Box::new(backend));
+        Ok(Self { number, forks, command, interrupts_enabled, pool, mappings, backend })
     }
 
     pub(crate) fn backend(&self) -> &dyn Backend {
@@ -49,6 +54,17 @@ impl Core {
         Ok(mapping)
     }
 
+    /// Lets the device reach memory and send messages, or stops it.
+    pub(crate) fn set_bus_master(&self, on: bool) -> Result<()> {
+        let _one_at_a_time = unpoisoned(&self.command);
+        set_bus_master(self.backend(), on)
+    }
+
+    /// Whether the process has forked since, and this is the child.
+    pub(crate) fn is_forked(&self) -> bool {
+        fork_count() != self.forks
+    }
+
     /// The device's place in lock order.
     pub(crate) fn number(&self) -> u32 {
         self.number
@@ -57,6 +73,11 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        // The device goes on in the parent; its memory was not inherited, and other things may be there by now.
+        if self.is_forked() {
+            std::mem::take(&mut *unpoisoned(&self.mappings)).into_values().for_each(std::mem::forget);
+            return unpoisoned(&self.pool).forget();
+        }
         // Interrupts have gone: a controller holds this core. Now the device stops reaching memory ...
         let backend = &*self.backend;
         let stopped = set_bus_master(backend, false);

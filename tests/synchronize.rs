@@ -154,8 +154,8 @@ fn r6_a_signal_handler_in_a_section_is_told_at_once() {
     static LOCK: std::sync::OnceLock<Protected<u32>> = std::sync::OnceLock::new();
     static TOLD: AtomicU32 = AtomicU32::new(0);
     extern "C" fn handler(_: libc::c_int) {
-        let told = LOCK.get().map(|lock| lock.try_enter().map(dirql::synchronize::Section::finish));
-        let waited = LOCK.get().map(|lock| lock.enter().map(dirql::synchronize::Section::finish));
+        let told = LOCK.get().map(|lock| lock.try_synchronize(|_| ()));
+        let waited = LOCK.get().map(|lock| lock.synchronize(|_| ()));
         if told == Some(Err(SyncError::Reentrant)) && waited == Some(Err(SyncError::Reentrant)) {
             TOLD.fetch_add(1, Ordering::Relaxed);
         }
@@ -169,9 +169,7 @@ fn r6_a_signal_handler_in_a_section_is_told_at_once() {
     // SIGTRAP is never blocked, so it does arrive inside a section.
     // SAFETY: the handler touches an atomic and a lock that never blocks there.
     unsafe { nix::sys::signal::sigaction(nix::sys::signal::Signal::SIGTRAP, &action) }.unwrap();
-    let section = lock.enter().unwrap();
-    nix::sys::signal::raise(nix::sys::signal::Signal::SIGTRAP).unwrap();
-    section.finish();
+    lock.synchronize(|_| nix::sys::signal::raise(nix::sys::signal::Signal::SIGTRAP)).unwrap().unwrap();
     assert_eq!(TOLD.load(Ordering::Relaxed), 1);
 }
 
@@ -351,19 +349,20 @@ fn r16_the_death_of_an_owner_poisons() {
         let (dying, inside) = (lock.clone(), Arc::new(AtomicU64::new(0)));
         let told = inside.clone();
         std::thread::spawn(move || {
-            let _section = dying.enter().unwrap();
-            told.store(1, Ordering::Release);
-            while told.load(Ordering::Acquire) == 1 {
-                std::thread::yield_now();
-            }
-            // The thread ends without running a destructor, as a crash would have it.
-            // SAFETY: SYS_exit ends this thread only; what its stack owns is leaked.
-            unsafe { libc::syscall(libc::SYS_exit, 0) };
+            let _ = dying.synchronize(|_| {
+                told.store(1, Ordering::Release);
+                while told.load(Ordering::Acquire) == 1 {
+                    std::thread::yield_now();
+                }
+                // The thread ends without running a destructor, as a crash would have it.
+                // SAFETY: SYS_exit ends this thread only; what its stack owns is leaked.
+                unsafe { libc::syscall(libc::SYS_exit, 0) };
+            });
         });
         eventually("the owner is inside", || inside.load(Ordering::Acquire) == 1);
         let waiter = with_waiter.then(|| {
             let lock = lock.clone();
-            let thread = std::thread::spawn(move || lock.enter().map(dirql::synchronize::Section::finish));
+            let thread = std::thread::spawn(move || lock.synchronize(|_| ()));
             std::thread::sleep(Duration::from_millis(50));
             thread
         });
@@ -373,11 +372,13 @@ fn r16_the_death_of_an_owner_poisons() {
         } else {
             std::thread::sleep(Duration::from_millis(50));
         }
+        // A try tells it too, with nobody queued.
+        assert_eq!(lock.try_synchronize(|_| ()), Err(SyncError::Poisoned));
         let later = lock.clone();
-        let told = returns("a later caller", move || later.enter().map(dirql::synchronize::Section::finish));
+        let told = returns("a later caller", move || later.synchronize(|_| ()));
         assert_eq!(told, Err(SyncError::Poisoned));
         assert!(lock.clear_poison());
-        assert_eq!(lock.enter().map(dirql::synchronize::Section::finish), Ok(()));
+        assert_eq!(lock.synchronize(|_| ()), Ok(()));
     }
 }
 
@@ -387,7 +388,7 @@ fn r30_a_child_is_told_that_it_is_one() {
     // SAFETY: the child touches only an atomic, a thread-local and `_exit`.
     match unsafe { libc::fork() } {
         0 => {
-            let told = lock.enter().map(dirql::synchronize::Section::finish);
+            let told = lock.synchronize(|_| ());
             // SAFETY: ends the child at once.
             unsafe { libc::_exit(if told == Err(SyncError::Forked) { 0 } else { 1 }) };
         }
@@ -395,7 +396,7 @@ fn r30_a_child_is_told_that_it_is_one() {
             assert!(child > 0);
             let status = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
             assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
-            assert_eq!(lock.enter().map(dirql::synchronize::Section::finish), Ok(()));
+            assert_eq!(lock.synchronize(|_| ()), Ok(()));
         }
     }
 }

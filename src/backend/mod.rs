@@ -152,10 +152,10 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// What the region is; `len` is 0 for one that the function does not have.
     fn region(&self, index: RegionIndex) -> Result<RegionInfo>;
 
-    /// Reads `data.len()` bytes of the region by a call, as one access where the length is 1, 2, 4 or 8.
+    /// Reads `data.len()` bytes of the region by a call, as one access where the length is 1, 2 or 4.
     fn read(&self, index: RegionIndex, offset: u64, data: &mut [u8]) -> Result<()>;
 
-    /// Writes bytes of the region by a call, as one access where the length is 1, 2, 4 or 8.
+    /// Writes bytes of the region by a call, as one access where the length is 1, 2 or 4.
     fn write(&self, index: RegionIndex, offset: u64, data: &[u8]) -> Result<()>;
 
     /// Maps one of the windows that [`Backend::region`] named.

@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use memmap2::{Advice, MmapMut, MmapOptions};
+use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use crate::{Error, Result};
 
@@ -12,7 +12,7 @@ pub const HUGE_PAGE: usize = 2 << 20;
 /// Anonymous memory, zeroed, not inherited by children.
 #[derive(Debug)]
 pub struct Memory {
-    map: MmapMut,
+    map: MmapRaw,
     huge: bool,
 }
 
@@ -28,7 +28,7 @@ impl Memory {
             None => (MmapOptions::new().len(len).map_anon().map_err(fail)?, false),
         };
         map.advise(Advice::DontFork).map_err(fail)?;
-        Ok(Self { map, huge })
+        Ok(Self { map: map.into(), huge })
     }
 
     pub fn len(&self) -> usize {
@@ -41,7 +41,7 @@ impl Memory {
 
     pub fn start(&self) -> NonNull<u8> {
         // A mapping is never at address 0.
-        NonNull::new(self.map.as_ptr().cast_mut()).unwrap_or(NonNull::dangling())
+        NonNull::new(self.map.as_mut_ptr()).unwrap_or(NonNull::dangling())
     }
 }
 
@@ -73,8 +73,8 @@ impl Block {
     }
 
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: the block's bytes are valid and initialised (`Memory` is zeroed), and only it reaches them. The
-        // owner calls this only while the device does not write them.
+        // SAFETY: the block's bytes are valid and initialised (`Memory` is zeroed), and only it reaches them. A
+        // buffer calls this only while it is not lent: that the device then leaves them alone is the driver's word.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 

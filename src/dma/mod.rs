@@ -4,6 +4,9 @@
 //! [`Iova`] to give to the device and nothing to read; [`Lent::reclaim`] makes it the CPU's again. A [`Ring`] is a
 //! descriptor ring of which each entry, with the memory it points to, is in one of the two states.
 //!
+//! That the device is done with what is reclaimed is the driver's word: nobody else can know. A driver that reclaims
+//! early reads torn data; the memory itself stays where it is until the device is closed.
+//!
 //! Addresses come from an allocator over what the IOMMU allows and the device's [`DmaMask`] reaches. Mappings are made
 //! in large pieces and kept until the device is closed.
 

@@ -121,6 +121,13 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// Leaves the memory where it is: for a child of a fork, which has inherited none of it.
+    pub fn forget(&mut self) {
+        self.chunks.drain(..).for_each(std::mem::forget);
+    }
+}
+
 fn no_address(backend: &dyn Backend, len: u64, mask: DmaMask) -> Error {
     Error::new(ErrorKind::Precondition, format!("allocation of {len:#x} bytes of DMA memory"))
         .on(backend.address())

@@ -27,11 +27,15 @@ pub struct Ring<D, B> {
 
 impl<D: Descriptor, B> Ring<D, B> {
     pub(super) fn new(dma: &Dma, entries: u32) -> Result<Self> {
-        let bytes =
-            (entries as usize).checked_mul(size_of::<D>()).filter(|_| entries >= 2 && size_of::<D>() > 0);
+        let bytes = (entries as usize)
+            .checked_mul(size_of::<D>())
+            .filter(|_| entries >= 2 && size_of::<D>() > 0 && align_of::<D>() <= 4096);
         let bytes = bytes.ok_or_else(|| {
-            Error::new(ErrorKind::InvalidArgument, "making of a descriptor ring")
-                .why(format!("{entries} entries of {} bytes are no ring", size_of::<D>()))
+            Error::new(ErrorKind::InvalidArgument, "making of a descriptor ring").why(format!(
+                "{entries} entries of {} bytes, aligned to {}, are no ring",
+                size_of::<D>(),
+                align_of::<D>()
+            ))
         })?;
         let block = dma.block(bytes, 4096)?;
         let companions = (0..entries).map(|_| None).collect();

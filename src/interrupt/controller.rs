@@ -1,6 +1,7 @@
 //! What all vectors of a device share: the mode that is enabled, and who is connected.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -48,29 +49,25 @@ impl Controller {
         };
         for mode in modes {
             let info = core.backend().irq(mode.irq())?;
-            let mut count = info.count.min(request.at_most.into()) as u16;
-            if count == 0 {
-                continue;
-            }
+            let wanted = info.count.min(request.at_most.into()) as u16;
             // A set that cannot grow is enabled whole, with no eventfd yet; one that can grows as vectors connect.
             let at_once = mode != Mode::Intx && info.noresize;
-            if at_once {
-                match core.backend().set_trigger(mode.irq(), 0, &vec![None; count.into()])? {
-                    None => {}
-                    Some(fewer) if request.mode.is_none() && fewer > 0 => {
-                        log::warn!(
-                            "{}: {fewer} of {count} {} vectors are to be had",
-                            core.address(),
-                            mode.irq()
-                        );
-                        count = fewer as u16;
-                        if core.backend().set_trigger(mode.irq(), 0, &vec![None; count.into()])?.is_some() {
-                            continue;
-                        }
-                    }
-                    Some(_) if request.mode.is_none() => continue,
-                    Some(fewer) => return Err(too_few(&core, mode, count, fewer)),
+            let enabled = match wanted {
+                0 => continue,
+                _ if at_once => enable_whole(&core, mode, wanted),
+                _ => Ok(wanted),
+            };
+            let count = match enabled {
+                Ok(count) => count,
+                Err(error) if request.mode.is_none() => {
+                    log::warn!("{error}");
+                    continue;
                 }
+                Err(error) => return Err(error),
+            };
+            if count < wanted && request.mode.is_some() {
+                core.backend().release(mode.irq())?;
+                return Err(too_few(&core, mode, wanted, count.into()));
             }
             let slots = Mutex::new(vec![None; count.into()]);
             let enabled = AtomicBool::new(at_once);
@@ -97,6 +94,11 @@ impl Controller {
         self.core.number()
     }
 
+    /// Whether this is a child of the process that opened the device, and so not its owner.
+    pub fn is_forked(&self) -> bool {
+        self.core.is_forked()
+    }
+
     pub fn mode(&self) -> Mode {
         self.mode
     }
@@ -107,8 +109,8 @@ impl Controller {
 
     /// The handler connected to the vector.
     pub fn slot(&self, index: u16) -> Result<Arc<dyn AnyVector>, SyncError> {
-        let slots = unpoisoned(&self.slots);
-        let slot = slots.get(usize::from(index)).ok_or(SyncError::InvalidVector)?;
+        let slot =
+            unpoisoned(&self.slots).get(usize::from(index)).cloned().ok_or(SyncError::InvalidVector)?;
         let vector = slot.as_ref().and_then(Weak::upgrade).ok_or(SyncError::NotConnected)?;
         if vector.is_over() { Err(SyncError::NotConnected) } else { Ok(vector) }
     }
@@ -160,14 +162,30 @@ impl Controller {
     pub fn report(&self, fault: &Fault) {
         let hook = unpoisoned(&self.hook).clone();
         match hook {
-            Some(hook) => hook(fault),
+            Some(hook) => catch_unwind(AssertUnwindSafe(|| hook(fault)))
+                .unwrap_or_else(|_| log::error!("{}: the fault hook panicked on: {fault}", self.address())),
             None => log::error!(bdf:% = self.address(), vector = fault.vector; "{fault}"),
         }
     }
 
     pub fn statistics(&self) -> Vec<VectorStatistics> {
-        let slots = unpoisoned(&self.slots);
-        slots.iter().flatten().filter_map(Weak::upgrade).map(|vector| vector.statistics()).collect()
+        // Read outside the lock: the last owner of a vector drops what its handler owned.
+        let vectors: Vec<_> = unpoisoned(&self.slots).iter().flatten().filter_map(Weak::upgrade).collect();
+        vectors.iter().map(|vector| vector.statistics()).collect()
+    }
+}
+
+/// Enables `wanted` vectors, or as many as the host has; how many that is.
+fn enable_whole(core: &Core, mode: Mode, wanted: u16) -> Result<u16> {
+    match core.backend().set_trigger(mode.irq(), 0, &vec![None; wanted.into()])? {
+        None => Ok(wanted),
+        Some(fewer) => {
+            log::warn!("{}: {fewer} of {wanted} {} vectors are to be had", core.address(), mode.irq());
+            match core.backend().set_trigger(mode.irq(), 0, &vec![None; fewer as usize])? {
+                None => Ok(fewer as u16),
+                Some(even_fewer) => Err(too_few(core, mode, fewer as u16, even_fewer)),
+            }
+        }
     }
 }
 
@@ -181,6 +199,9 @@ fn too_few(core: &Core, mode: Mode, wanted: u16, available: u32) -> Error {
 
 impl Drop for Controller {
     fn drop(&mut self) {
+        if self.is_forked() {
+            return;
+        }
         // INTx was released with its one vector.
         if self.mode != Mode::Intx
             && self.enabled.load(Ordering::Relaxed)

@@ -12,8 +12,8 @@ use super::controller::Controller;
 use super::phase::Phase;
 use super::statistics::Counters;
 use super::{Event, Fault, FaultKind, Handled, Mode};
-use crate::Result;
 use crate::synchronize::{self, Completion, Protected, Rank, SyncError, signals, thread_id, unpoisoned};
+use crate::{Error, Result};
 
 /// The section of a connection: `None` once the state has been taken out.
 pub type Section<'a, T> = synchronize::Section<'a, Option<T>>;
@@ -53,12 +53,17 @@ impl<T: Send + 'static> Connection<T> {
         })
     }
 
-    pub fn thread_id(&self) -> u32 {
-        self.thread.load(Ordering::Acquire)
+    /// Whether the caller is this connection's handler, its fault hook, or what they dropped.
+    pub fn on_own_thread(&self) -> bool {
+        self.thread.load(Ordering::Acquire) == thread_id()
     }
 
     /// Begins to disconnect; true for the caller that did.
     pub fn stop(&self) -> bool {
+        // The device and the eventfd are the parent's.
+        if self.controller.is_forked() {
+            return false;
+        }
         let won = self.phase.begin_disconnecting();
         if won {
             self.controller.detach(self.index);
@@ -87,19 +92,20 @@ impl<T: Send + 'static> Connection<T> {
         unpoisoned(&self.remains).take()
     }
 
+    /// Lets INTx fire again, as long as it is this connection's.
     pub fn unmask(&self) -> Result<()> {
+        self.phase.admit()?;
         if self.controller.mode() == Mode::Intx { self.controller.unmask(self.index) } else { Ok(()) }
     }
 
-    /// After poison was cleared: what came meanwhile is delivered, and INTx may fire again.
+    /// Delivers what came while the vector was poisoned. A line that is still asserted fires by itself once unmasked.
     pub fn replay(&self) -> Result<()> {
+        self.phase.admit()?;
         let missed = self.missed.swap(0, Ordering::SeqCst);
         if missed > 0 && self.controller.mode() != Mode::Intx {
-            self.eventfd.write(missed).map_err(|error| {
-                crate::Error::io(&error, "replay of interrupts").on(self.controller.address())
-            })?;
+            self.eventfd.write(missed).map_err(|error| self.fail(&error, "replay of interrupts"))?;
         }
-        self.unmask()
+        Ok(())
     }
 
     fn run(&self, mut handler: impl FnMut(&mut T, Event) -> Result<Handled>) {
@@ -112,10 +118,7 @@ impl<T: Send + 'static> Connection<T> {
                 }
                 Ok(_) => break,
                 Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
-                Err(error) => {
-                    log::error!("{}: reading of an eventfd: {error}", self.controller.address());
-                    break;
-                }
+                Err(error) => return self.report(undelivered(self.fail(&error, "read of an eventfd"))),
             }
         }
     }
@@ -125,7 +128,7 @@ impl<T: Send + 'static> Connection<T> {
         let mut section = match self.state.enter() {
             Ok(section) => section,
             Err(SyncError::Poisoned) => return self.miss(count),
-            Err(error) => return log::error!("{}: {error}", self.controller.address()),
+            Err(error) => return self.report(undelivered(error.into())),
         };
         if !self.phase.is_connected() {
             return section.finish();
@@ -147,11 +150,24 @@ impl<T: Send + 'static> Connection<T> {
                 }
             }
             Err(panic) => {
+                // What it did not finish is delivered again once the poison is cleared.
+                self.missed.fetch_add(count, Ordering::SeqCst);
                 drop(section);
-                FaultKind::HandlerPanicked(words_of(panic.as_ref()))
+                let words = words_of(panic.as_ref());
+                // What was panicked with may panic when it is dropped.
+                catch_unwind(AssertUnwindSafe(|| drop(panic))).unwrap_or_else(std::mem::forget);
+                FaultKind::HandlerPanicked(words)
             }
         };
-        self.controller.report(&Fault { vector: self.index, kind: fault });
+        self.report(fault);
+    }
+
+    fn fail(&self, error: &std::io::Error, operation: &str) -> Error {
+        Error::io(error, operation).on(self.controller.address())
+    }
+
+    fn report(&self, kind: FaultKind) {
+        self.controller.report(&Fault { vector: self.index, kind });
     }
 
     fn miss(&self, count: u64) {
@@ -160,22 +176,27 @@ impl<T: Send + 'static> Connection<T> {
             return;
         }
         // Cleared between the look and the count: `replay` may have missed it.
-        if let Err(error) = self.replay() {
-            log::error!("{error}");
-        }
+        self.unless_over(self.replay());
     }
 
     fn unmask_after_handler(&self) {
-        match self.unmask() {
-            // A disconnect may have freed the line under us.
-            Err(error) if self.phase.is_connected() => log::error!("{error}"),
+        self.unless_over(self.unmask());
+    }
+
+    /// Reports an error, unless a disconnect has taken the line away under us.
+    fn unless_over(&self, outcome: Result<()>) {
+        match outcome {
+            Err(error) if self.phase.is_connected() => self.report(undelivered(error)),
             _ => {}
         }
     }
 
     /// Takes the state out, and says that all is over.
     fn end(&self) {
-        self.phase.begin_disconnecting();
+        // Not begun by anybody where the thread ends by a failure of its own.
+        if self.phase.begin_disconnecting() {
+            self.controller.detach(self.index);
+        }
         match self.state.enter_poisoned() {
             Ok(mut section) => {
                 *unpoisoned(&self.remains) = section.take();
@@ -183,9 +204,15 @@ impl<T: Send + 'static> Connection<T> {
             }
             Err(error) => log::error!("{}: end of a vector: {error}", self.controller.address()),
         }
+        // The kernel may give the id to another thread.
+        self.thread.store(0, Ordering::Release);
         self.phase.end();
         self.over.complete();
     }
+}
+
+fn undelivered(error: Error) -> FaultKind {
+    FaultKind::DeliveryFailed(error)
 }
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
@@ -202,7 +229,16 @@ pub fn spawn<T: Send + 'static>(
 ) -> std::io::Result<JoinHandle<()>> {
     let name = format!("dirql/{}/{}", connection.controller.short_address(), connection.index);
     signals::spawn_masked(name, move || {
+        let _ending = Ending(&connection);
         connection.run(handler);
-        connection.end();
     })
+}
+
+/// Ends the connection with its thread, also where a destructor of the handler panics.
+struct Ending<'a, T: Send + 'static>(&'a Connection<T>);
+
+impl<T: Send + 'static> Drop for Ending<'_, T> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }

@@ -21,6 +21,8 @@ pub enum FaultKind {
     HandlerPanicked(String),
     /// It could not quiet the device.
     HandlerFailed(Error),
+    /// It is well, but an interrupt did not get to it, or the line could not be unmasked after it.
+    DeliveryFailed(Error),
 }
 
 impl fmt::Display for Fault {
@@ -28,6 +30,9 @@ impl fmt::Display for Fault {
         match &self.kind {
             FaultKind::HandlerPanicked(words) => {
                 write!(f, "the handler of vector {} panicked: {words}", self.vector)
+            }
+            FaultKind::DeliveryFailed(error) => {
+                write!(f, "delivery to vector {} failed: {error}", self.vector)
             }
             FaultKind::HandlerFailed(error) => {
                 write!(f, "the handler of vector {} failed: {error}", self.vector)

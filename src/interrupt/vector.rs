@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::VectorStatistics;
 use super::controller::{AnyVector, Controller};
 use super::delivery::{Connection, Section};
-use crate::synchronize::{self, SyncError, thread_id, unpoisoned};
+use crate::synchronize::{self, SyncError, unpoisoned};
 use crate::{Error, Result};
 
 /// How long a disconnect waits for the handler that is running.
@@ -87,6 +87,7 @@ impl<T: Send + 'static> Vector<T> {
     pub fn clear_poison(&self) -> Result<()> {
         if self.connection.state.clear_poison() {
             self.connection.replay()?;
+            self.connection.unmask()?;
         }
         Ok(())
     }
@@ -108,8 +109,8 @@ impl<T: Send + 'static> Vector<T> {
     /// Takes the handler away, and gives the state back.
     ///
     /// After it has returned, no handler or routine of this connection runs, ever. Where two threads disconnect at
-    /// once, one gets the state and the other waits and gets `None`. In its own handler it returns `None` at once, and
-    /// the handler is gone right after it returns.
+    /// once, one gets the state and the other waits and gets `None`. In its own handler or fault hook it returns `None`
+    /// at once, and the handler is gone right after it returns; a later call gives the state.
     ///
     /// # Errors
     /// `Reentrant` in a section of this vector, `LockOrder` in one of another vector: the handler that it would wait
@@ -117,17 +118,20 @@ impl<T: Send + 'static> Vector<T> {
     /// returns. `Forked` in a child.
     pub fn disconnect(&self) -> Result<Option<T>, SyncError> {
         let connection = &self.connection;
-        if connection.state.held_by_me() {
-            if !connection.on_own_thread() {
-                return Err(SyncError::Reentrant);
-            }
+        if connection.is_forked() {
+            return Err(SyncError::Forked);
+        }
+        if connection.on_own_thread() {
             connection.stop();
             return Ok(None);
+        }
+        if connection.state.held_by_me() {
+            return Err(SyncError::Reentrant);
         }
         if synchronize::holds_any() {
             return Err(SyncError::LockOrder);
         }
-        let won = connection.stop();
+        connection.stop();
         if !connection.wait_until_over(DISCONNECT_TIMEOUT) {
             return Err(SyncError::TimedOut);
         }
@@ -137,7 +141,7 @@ impl<T: Send + 'static> Vector<T> {
                 .join()
                 .unwrap_or_else(|_| log::error!("{}: the vector's thread panicked", connection.name()));
         }
-        Ok(if won { connection.take_remains() } else { None })
+        Ok(connection.take_remains())
     }
 }
 
@@ -152,6 +156,8 @@ impl<T: Send + 'static> Drop for Vector<T> {
             Err(SyncError::Reentrant | SyncError::LockOrder) => {
                 self.connection.stop();
             }
+            // The thread, like the device, is the parent's.
+            Err(SyncError::Forked) => std::mem::forget(unpoisoned(&self.thread).take()),
             Err(error) => log::error!("{}: disconnecting on drop: {error}", self.connection.name()),
         }
     }
@@ -181,8 +187,8 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
 }
 
 impl<T: Send + 'static> Connection<T> {
-    fn on_own_thread(&self) -> bool {
-        self.thread_id() == thread_id()
+    fn is_forked(&self) -> bool {
+        self.controller.is_forked()
     }
 
     fn name(&self) -> String {

@@ -46,7 +46,7 @@ impl Bar {
         self.mapping.is_whole()
     }
 
-    /// Reads the register by one access. Memory that the device wrote before is visible afterwards.
+    /// Reads the register by one access where it is mapped; by a call, 8 bytes may be two. Memory that the device wrote before is visible afterwards.
     ///
     /// # Errors
     /// `InvalidArgument` where it lies outside the BAR or is not aligned; E12 where a call fails.
@@ -90,11 +90,11 @@ impl Bar {
         timeout: Duration,
         mut reached: impl FnMut(T) -> bool,
     ) -> Result<T> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now().checked_add(timeout);
         let mut pause = Duration::from_micros(1);
         loop {
             // The clock is read first, so that a thread that slept too long still looks once more.
-            let late = Instant::now() >= deadline;
+            let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             let value = self.read(register)?;
             if reached(value) {
                 return Ok(value);

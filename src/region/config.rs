@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Value;
 use crate::Result;
-use crate::backend::{Backend, RegionIndex, set_bus_master};
+use crate::backend::{Backend, RegionIndex};
 use crate::core::Core;
 use crate::pci::{ConfigSpace, register};
 
@@ -64,7 +64,7 @@ impl Config {
     /// # Errors
     /// `Device` where the bit does not stay as written; else as [`Config::read`].
     pub fn set_bus_master(&self, on: bool) -> Result<()> {
-        set_bus_master(self.core.backend(), on)
+        self.core.set_bus_master(on)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::ptr::NonNull;
 
-use memmap2::MmapRaw;
+use memmap2::{Advice, MmapRaw};
 
-use crate::Result;
 use crate::backend::{Backend, RegionIndex, Window};
+use crate::{Code, Error, ErrorKind, Result};
 
 /// A region's mapped windows, and its length. Made once a device, and kept until it is closed.
 #[derive(Debug)]
@@ -19,7 +19,21 @@ impl Mapping {
     /// Maps what the kernel allows of the region: nothing, where only calls reach it.
     pub fn new(backend: &dyn Backend, index: RegionIndex) -> Result<Self> {
         let info = backend.region(index)?;
-        let map = |&window: &Window| Ok((window, backend.map(index, window)?));
+        let map = |&window: &Window| {
+            let map = backend.map(index, window)?;
+            map.advise(Advice::DontFork).map_err(|error| {
+                Error::io(&error, format!("mapping of {}", index.name())).on(backend.address())
+            })?;
+            // What `pointer` rests on, whoever wrote the backend.
+            let aligned = window.offset.is_multiple_of(8) && map.as_ptr().addr().is_multiple_of(8);
+            if !aligned || (map.len() as u64) < window.len {
+                return Err(Error::new(ErrorKind::Failure, format!("mapping of {}", index.name()))
+                    .on(backend.address())
+                    .why("the mapping does not hold the window that it is for")
+                    .code(Code::E12));
+            }
+            Ok((window, map))
+        };
         Ok(Self { windows: info.mappable.iter().map(map).collect::<Result<_>>()?, len: info.len })
     }
 

@@ -29,3 +29,11 @@ pub fn lock_pi(word: &AtomicU32) -> Result<(), Errno> {
 pub fn unlock_pi(word: &AtomicU32) -> Result<(), Errno> {
     futex(word, libc::FUTEX_UNLOCK_PI)
 }
+
+/// Whether the thread that owns the word is no more: tgkill(2) with no signal.
+pub fn owner_is_dead(word: u32) -> bool {
+    let owner = (word & TID).cast_signed();
+    // SAFETY: no signal is sent; the call only asks whether the thread exists.
+    let answer = unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), owner, 0) };
+    owner != 0 && answer < 0 && Errno::last() == Errno::ESRCH
+}

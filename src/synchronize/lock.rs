@@ -5,7 +5,7 @@
 //! the kernel queue it by priority and lend that priority to the owner.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -16,6 +16,8 @@ const SPINS: u32 = 100;
 /// How often it then does so before the kernel queues it. Once somebody is queued, the kernel hands the lock from one
 /// to the next by a context switch each, so it pays to come here seldom.
 const YIELDS: u32 = 16;
+/// How long a waiter sleeps where the kernel cannot queue it.
+const PAUSE: Duration = Duration::from_micros(50);
 
 /// A priority-inheritance lock with ranks, poisoning, and no data.
 #[derive(Debug)]
@@ -87,23 +89,34 @@ impl Lock {
                     }
                     return;
                 }
-                // The owner is no more, and died with nobody waiting: what it guarded is half done.
-                Err(Errno::ESRCH) => {
-                    self.poison();
-                    if self.word.compare_exchange(seen, me, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                        return;
-                    }
-                }
-                // EAGAIN: the owner is about to exit. EINTR: a signal. Anything else (a kernel without the
-                // operation): fall back to yielding.
+                Err(Errno::ESRCH) if self.take_over(me, seen) => return,
+                // ESRCH: somebody else took over. EAGAIN: the owner is about to exit. EINVAL: it has, and its heir is
+                // not in the word yet. ENOSYS: a kernel without the operation, where this is all the waiting there is.
                 Err(_) => {
-                    std::thread::yield_now();
+                    std::thread::sleep(PAUSE);
                     if self.try_acquire(me) {
                         return;
                     }
                 }
             }
         }
+    }
+
+    /// Takes the lock from an owner that died with nobody queued: what it guarded is half done.
+    fn take_over(&self, me: u32, dead: u32) -> bool {
+        let taken = self.word.compare_exchange(dead, me, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        if taken {
+            self.poison();
+        }
+        taken
+    }
+
+    /// Takes the lock if its owner is no more; for a try, which does not ask the kernel to queue it.
+    #[cold]
+    #[inline(never)]
+    pub fn try_take_over(&self, me: u32) -> bool {
+        let seen = self.word.load(Ordering::Relaxed);
+        futex::owner_is_dead(seen) && self.take_over(me, seen)
     }
 
     /// Gives the lock back. The caller holds it.
@@ -119,9 +132,9 @@ impl Lock {
     fn release_contended(&self) {
         while let Err(errno) = futex::unlock_pi(&self.word) {
             if errno != Errno::EINTR && errno != Errno::EAGAIN {
-                // A word with a flag but no kernel state behind it: nobody is queued.
-                log::debug!("futex(UNLOCK_PI): {errno}");
-                self.word.store(0, Ordering::Release);
+                // The word is not this thread's any more: somebody wrote over it. Nothing here may be believed.
+                self.poison();
+                log::error!("futex(UNLOCK_PI): {errno}");
                 return;
             }
         }

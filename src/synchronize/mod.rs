@@ -1,7 +1,8 @@
 //! The heart: a lock that owns its data, shared by an interrupt handler and the routines that must not meet it.
 //!
-//! [`Section`] is what holding it means: exclusion comes from the lock alone, and signals are kept off the holder so
-//! that it is not diverted while others wait. Drivers meet this module through [`crate::interrupt::Vector`].
+//! [`Protected`] is that lock. A routine that runs in its section has the data to itself: exclusion comes from the lock
+//! alone, and signals are kept off the holder so that it is not diverted while others wait. Drivers meet this module
+//! through [`crate::interrupt::Vector`].
 //!
 //! Source: `docs/synchronize.md`; seeds `KSYNCHRONIZE_ROUTINE` (wdm.h) and `MINIPORT_SYNCHRONIZE_INTERRUPT` (ndis.h).
 
@@ -19,7 +20,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::completion::Completion;
 pub use self::error::SyncError;
-pub use self::protected::{Protected, Section};
+pub(crate) use self::fork::count as fork_count;
+pub use self::protected::Protected;
+pub(crate) use self::protected::Section;
 pub use self::rank::Rank;
 pub(crate) use self::thread::{holds_any, id as thread_id};
 

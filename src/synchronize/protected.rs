@@ -34,26 +34,25 @@ impl<T> Protected<T> {
 }
 
 impl<T: ?Sized> Protected<T> {
-    /// Waits for the section and enters it.
+    /// Runs `routine` in the section, however long it takes to get in. A panic in it poisons.
     ///
     /// # Errors
-    /// `Forked`, `Reentrant` and `LockOrder` before waiting, `Poisoned` after; in each case nothing is held.
+    /// `Forked`, `Reentrant` and `LockOrder` before waiting, `Poisoned` after; in each case `routine` has not run.
     #[inline]
-    pub fn enter(&self) -> Result<Section<'_, T>, SyncError> {
-        self.acquire(true, false, |section| section)
+    pub fn synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
+        self.enter_with(true, |section| section.run(routine))
     }
 
-    /// Enters the section if it is free.
+    /// As [`Protected::synchronize`], but never waits.
     ///
     /// # Errors
-    /// As [`Protected::enter`]; `TimedOut` where another thread is in it.
+    /// As there; `TimedOut` where another thread is in the section.
     #[inline]
-    pub fn try_enter(&self) -> Result<Section<'_, T>, SyncError> {
-        self.acquire(false, false, |section| section)
+    pub fn try_synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
+        self.enter_with(false, |section| section.run(routine))
     }
 
-    /// As [`Protected::enter`], or without `wait` as [`Protected::try_enter`], and hands the section to `inside`:
-    /// quicker, because the section stays where it was made.
+    /// Enters the section and hands it to `inside`, where it was made: a section that moves costs more.
     #[inline]
     pub(crate) fn enter_with<R>(
         &self,
@@ -63,11 +62,13 @@ impl<T: ?Sized> Protected<T> {
         self.acquire(wait, false, inside)
     }
 
-    /// Waits for the section and enters it, poisoned or not: to repair, or to tear down.
-    ///
-    /// # Errors
-    /// `Forked`, `Reentrant` and `LockOrder`.
-    pub fn enter_poisoned(&self) -> Result<Section<'_, T>, SyncError> {
+    /// Waits for the section and enters it.
+    pub(crate) fn enter(&self) -> Result<Section<'_, T>, SyncError> {
+        self.acquire(true, false, |section| section)
+    }
+
+    /// Waits for the section and enters it, poisoned or not: to tear down.
+    pub(crate) fn enter_poisoned(&self) -> Result<Section<'_, T>, SyncError> {
         self.acquire(true, true, |section| section)
     }
 
@@ -84,12 +85,14 @@ impl<T: ?Sized> Protected<T> {
             signals::mask_section();
         }
         let mut waited = 0;
-        let refused = if self.lock.try_acquire(me) || {
-            if wait {
+        let acquired = self.lock.try_acquire(me)
+            || if wait {
                 waited = self.lock.acquire_contended(me);
-            }
-            wait
-        } {
+                true
+            } else {
+                self.lock.try_take_over(me)
+            };
+        let refused = if acquired {
             if even_poisoned || !self.lock.is_poisoned() {
                 let below = thread::held();
                 thread::set_held(self.lock.rank());
@@ -142,7 +145,7 @@ impl<T: ?Sized> fmt::Debug for Protected<T> {
 ///
 /// A section stays on its thread, which owns the lock in the kernel's eyes.
 #[must_use = "a section that is dropped without `finish` poisons its lock"]
-pub struct Section<'a, T: ?Sized> {
+pub(crate) struct Section<'a, T: ?Sized> {
     protected: &'a Protected<T>,
     below: Rank,
     waited: u64,
@@ -153,6 +156,14 @@ pub struct Section<'a, T: ?Sized> {
 }
 
 impl<T: ?Sized> Section<'_, T> {
+    /// Runs `routine`, and leaves the section in good order unless it panics.
+    #[inline]
+    fn run<R>(mut self, routine: impl FnOnce(&mut T) -> R) -> R {
+        let result = routine(&mut self);
+        self.finish();
+        result
+    }
+
     /// Leaves the section in good order.
     #[inline]
     pub fn finish(mut self) {

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::marker::PhantomData;
+use std::sync::atomic::{Ordering, compiler_fence};
 use std::thread::JoinHandle;
 
 use super::thread;
@@ -52,21 +53,25 @@ fn sigprocmask(how: libc::c_int, set: KernelSet) -> KernelSet {
 #[inline(never)]
 pub(super) fn mask_section() {
     let depth = thread::mask_depth();
+    // The depth is there first: a signal handler that runs in between takes the thread for masked, and leaves the
+    // mask alone.
+    thread::set_mask_depth(depth + 1);
     if depth == 0 {
+        compiler_fence(Ordering::SeqCst);
         thread::set_saved_mask(sigprocmask(libc::SIG_BLOCK, MASKABLE));
     }
-    thread::set_mask_depth(depth + 1);
 }
 
 /// Takes one [`mask_section`] back; with the last, the thread's mask is exactly what the first found.
 #[cold]
 #[inline(never)]
 pub(super) fn unmask_section() {
-    let depth = thread::mask_depth() - 1;
-    thread::set_mask_depth(depth);
-    if depth == 0 {
+    let depth = thread::mask_depth();
+    if depth == 1 {
         sigprocmask(libc::SIG_SETMASK, thread::saved_mask());
+        compiler_fence(Ordering::SeqCst);
     }
+    thread::set_mask_depth(depth.saturating_sub(1));
 }
 
 /// Blocks every maskable signal on this thread until dropped, so that its sections make no system call.

@@ -1,6 +1,8 @@
 //! What the library's suites share: a device that does nothing by itself, and a second thread's patience.
 #![allow(dead_code, reason = "each suite uses a part")]
 
+pub mod spy;
+
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -20,13 +22,18 @@ impl Model for Silent {
 
 /// A silent device with a line, 4 MSI messages and 5 MSI-X vectors, changed as the test wants it.
 pub fn silent(change: impl FnOnce(&mut ModelConfig)) -> (Device, Bus) {
+    let backend = silent_backend(change);
+    let bus = backend.bus();
+    (Device::from_backend(backend).unwrap(), bus)
+}
+
+/// The backend of [`silent`].
+pub fn silent_backend(change: impl FnOnce(&mut ModelConfig)) -> ModelBackend {
     let mut config = ModelConfig::new(0x1af4, 0x1110);
     config.bars[0] = 0x1000;
     (config.intx, config.msi, config.msix) = (true, 4, 5);
     change(&mut config);
-    let backend = ModelBackend::new(config, Silent);
-    let bus = backend.bus();
-    (Device::from_backend(backend).unwrap(), bus)
+    ModelBackend::new(config, Silent)
 }
 
 /// Waits until `condition` holds, and fails loudly if it never does.

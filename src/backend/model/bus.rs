@@ -18,6 +18,19 @@ pub struct Fault {
     pub len: usize,
 }
 
+/// What was done to the device, as far as its order matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// An interrupt index was disabled.
+    Released,
+    /// Bus mastering was turned on or off.
+    BusMaster(bool),
+    /// The function was reset.
+    Reset,
+    /// Memory was unmapped.
+    Unmapped,
+}
+
 /// The device's way out, and the test's way to look on. Clones are the same bus.
 #[derive(Clone)]
 pub struct Bus {
@@ -29,6 +42,7 @@ struct Shared {
     irqs: Mutex<Irqs>,
     iommu: Mutex<Iommu>,
     faults: Mutex<Vec<Fault>>,
+    acts: Mutex<Vec<Act>>,
 }
 
 impl Bus {
@@ -39,6 +53,7 @@ impl Bus {
                 irqs: Mutex::new(Irqs::new(config)),
                 iommu: Mutex::new(Iommu::new(config)),
                 faults: Mutex::default(),
+                acts: Mutex::default(),
             }),
         }
     }
@@ -53,6 +68,15 @@ impl Bus {
 
     pub(super) fn iommu(&self) -> MutexGuard<'_, Iommu> {
         unpoisoned(&self.shared.iommu)
+    }
+
+    pub(super) fn acted(&self, act: Act) {
+        unpoisoned(&self.shared.acts).push(act);
+    }
+
+    /// What was done to the device until now, in order.
+    pub fn acts(&self) -> Vec<Act> {
+        unpoisoned(&self.shared.acts).clone()
     }
 
     /// The device reads memory.

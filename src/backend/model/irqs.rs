@@ -57,8 +57,9 @@ impl Irqs {
         if other || eventfds.is_empty() || end > info.count {
             return Err(Errno::EINVAL);
         }
+        // `pci_alloc_irq_vectors`: as many as there are, but none is an error.
         if index != IrqIndex::Intx && end > self.available {
-            return Ok(Some(self.available));
+            return if self.available == 0 { Err(Errno::ENOSPC) } else { Ok(Some(self.available)) };
         }
         let grown = end as usize > self.eventfds.len();
         if self.active.is_some() && grown && info.noresize {

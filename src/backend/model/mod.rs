@@ -19,7 +19,7 @@ use memmap2::MmapRaw;
 use nix::errno::Errno;
 use vmm_sys_util::eventfd::EventFd;
 
-pub use self::bus::{Bus, Fault};
+pub use self::bus::{Act, Bus, Fault};
 use super::{Backend, IommuInfo, Iova, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Window};
 use crate::synchronize::unpoisoned;
 use crate::{Address, Code, Error, ErrorKind, Result};
@@ -140,6 +140,7 @@ impl Backend for ModelBackend {
             return Err(self.fail(Errno::EINVAL, "reset"));
         }
         self.bus.config().reset();
+        self.bus.acted(Act::Reset);
         unpoisoned(&self.model).reset(&self.bus);
         Ok(())
     }
@@ -168,11 +169,13 @@ impl Backend for ModelBackend {
 
     fn write(&self, index: RegionIndex, offset: u64, data: &[u8]) -> Result<()> {
         if index == RegionIndex::CONFIG {
-            return self
-                .bus
-                .config()
-                .write(offset, data)
-                .map_err(|errno| self.fail(errno, "writing of config"));
+            let before = self.bus.bus_master();
+            let written = self.bus.config().write(offset, data);
+            let after = self.bus.bus_master();
+            if before != after {
+                self.bus.acted(Act::BusMaster(after));
+            }
+            return written.map_err(|errno| self.fail(errno, "writing of config"));
         }
         let bar = self.bar(index, offset, data.len())?;
         unpoisoned(&self.model).write(&self.bus, bar, offset, data);
@@ -198,6 +201,7 @@ impl Backend for ModelBackend {
     }
 
     fn release(&self, index: IrqIndex) -> Result<()> {
+        self.bus.acted(Act::Released);
         self.bus.irqs().release(index).map_err(|errno| self.fail(errno, format!("release of {index}")))
     }
 
@@ -224,6 +228,7 @@ impl Backend for ModelBackend {
     }
 
     fn unmap_dma(&self, iova: Iova, len: usize) -> Result<()> {
+        self.bus.acted(Act::Unmapped);
         self.bus
             .iommu()
             .unmap(iova, len)

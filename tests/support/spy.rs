@@ -1,0 +1,99 @@
+//! A backend around the model's that keeps what it was handed, or hands out what it should not.
+
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex};
+
+use dirql::backend::model::ModelBackend;
+use dirql::backend::{Backend, IommuInfo, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Window};
+use dirql::{Address, Iova, Result};
+use memmap2::{MmapOptions, MmapRaw};
+use vmm_sys_util::eventfd::EventFd;
+
+/// What the spy keeps and does.
+#[derive(Debug)]
+pub struct Spy {
+    /// The model behind.
+    pub model: ModelBackend,
+    /// Every eventfd that was attached.
+    pub eventfds: Arc<Mutex<Vec<EventFd>>>,
+    /// BAR 0 claims to be mappable here, and is mapped by so many bytes.
+    pub mappable: Option<(Window, usize)>,
+}
+
+impl Spy {
+    /// A spy that lies about nothing.
+    pub fn on(model: ModelBackend) -> Self {
+        Self { model, eventfds: Arc::default(), mappable: None }
+    }
+}
+
+impl Backend for Spy {
+    fn address(&self) -> Address {
+        self.model.address()
+    }
+
+    fn resettable(&self) -> bool {
+        self.model.resettable()
+    }
+
+    fn reset(&self) -> Result<()> {
+        self.model.reset()
+    }
+
+    fn region(&self, index: RegionIndex) -> Result<RegionInfo> {
+        let mut info = self.model.region(index)?;
+        if let (0, Some((window, _))) = (index.0, self.mappable) {
+            info.mappable = vec![window];
+            info.len = window.offset + window.len;
+        }
+        Ok(info)
+    }
+
+    fn read(&self, index: RegionIndex, offset: u64, data: &mut [u8]) -> Result<()> {
+        self.model.read(index, offset, data)
+    }
+
+    fn write(&self, index: RegionIndex, offset: u64, data: &[u8]) -> Result<()> {
+        self.model.write(index, offset, data)
+    }
+
+    fn map(&self, _: RegionIndex, _: Window) -> Result<MmapRaw> {
+        let (_, len) = self.mappable.unwrap();
+        Ok(MmapOptions::new().len(len).map_anon().unwrap().into())
+    }
+
+    fn irq(&self, index: IrqIndex) -> Result<IrqInfo> {
+        self.model.irq(index)
+    }
+
+    fn set_trigger(&self, index: IrqIndex, start: u32, eventfds: &[Option<&EventFd>]) -> Result<Option<u32>> {
+        let copies = eventfds.iter().flatten().map(|eventfd| eventfd.try_clone().unwrap());
+        self.eventfds.lock().unwrap().extend(copies);
+        self.model.set_trigger(index, start, eventfds)
+    }
+
+    fn release(&self, index: IrqIndex) -> Result<()> {
+        self.model.release(index)
+    }
+
+    fn fire(&self, index: IrqIndex, vector: u32) -> Result<()> {
+        self.model.fire(index, vector)
+    }
+
+    fn unmask(&self, index: IrqIndex, vector: u32) -> Result<()> {
+        self.model.unmask(index, vector)
+    }
+
+    fn iommu(&self) -> Result<IommuInfo> {
+        self.model.iommu()
+    }
+
+    unsafe fn map_dma(&self, iova: Iova, memory: NonNull<u8>, len: usize) -> Result<()> {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { self.model.map_dma(iova, memory, len) }
+    }
+
+    fn unmap_dma(&self, iova: Iova, len: usize) -> Result<()> {
+        self.model.unmap_dma(iova, len)
+    }
+}

@@ -1,0 +1,227 @@
+//! Ends that are not orderly: panics in odd places, children, old handles, backends that lie.
+
+mod support;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+use dirql::backend::Window;
+use dirql::backend::model::Act;
+use dirql::dma::DmaMask;
+use dirql::interrupt::{Handled, Mode, Vector};
+use dirql::region::Register;
+use dirql::synchronize::SyncError;
+use dirql::{Code, Device};
+use support::spy::Spy;
+use support::{PATIENCE, eventually, returns, silent, silent_backend};
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("on purpose, in a destructor");
+    }
+}
+
+/// Disconnects, and fails if that took as long as waiting in vain does.
+#[track_caller]
+fn disconnects<T: Send + 'static>(vector: Arc<Vector<T>>) -> Option<T> {
+    let began = Instant::now();
+    let state = returns("disconnecting", move || vector.disconnect()).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(9), "it waited in vain");
+    state
+}
+
+#[test]
+fn r10_a_fault_hook_that_panics_does_not_end_delivery() {
+    let (device, bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msi).unwrap();
+    interrupts.on_fault(|_| panic!("on purpose, in the hook"));
+    let vector = interrupts.connect(0, 0, |calls, _| -> dirql::Result<Handled> {
+        *calls += 1;
+        Err(dirql::Error::new(dirql::ErrorKind::Device, "a test"))
+    });
+    let vector = Arc::new(vector.unwrap());
+    for calls in 1..=3 {
+        bus.message(0);
+        eventually("the handler runs", || vector.synchronize(|seen| *seen) == Ok(calls));
+    }
+    assert_eq!(disconnects(vector), Some(3));
+}
+
+#[test]
+fn r10_what_a_handler_panicked_with_and_what_it_owned_may_panic_too() {
+    let (device, bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msi).unwrap();
+    interrupts.on_fault(|_| ());
+    let owned = Bomb;
+    let vector = interrupts
+        .connect(0, "state", move |_, _| -> Handled {
+            let _owned = &owned;
+            std::panic::panic_any(Bomb)
+        })
+        .unwrap();
+    let vector = Arc::new(vector);
+    bus.message(0);
+    eventually("it is poisoned", || vector.is_poisoned());
+    assert_eq!(disconnects(vector), Some("state"));
+}
+
+#[test]
+fn r10_the_interrupt_in_whose_handler_the_panic_was_is_delivered_again() {
+    let (device, bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msi).unwrap();
+    interrupts.on_fault(|_| ());
+    let vector = interrupts
+        .connect(0, Vec::new(), |calls, event| {
+            calls.push(event.count);
+            assert!(calls.len() > 1, "on purpose, the first time");
+            Handled::Yes
+        })
+        .unwrap();
+    bus.message(0);
+    eventually("it is poisoned", || vector.is_poisoned());
+    vector.clear_poison().unwrap();
+    eventually("it comes again", || vector.synchronize(|calls| calls.len()) == Ok(2));
+    assert_eq!(vector.disconnect().unwrap(), Some(vec![1, 1]));
+}
+
+#[test]
+fn r27_a_disconnect_in_the_fault_hook_does_not_wait_for_itself() {
+    let (device, bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msi).unwrap();
+    let slot: Arc<OnceLock<Vector<u8>>> = Arc::default();
+    let (own, (sender, receiver)) = (slot.clone(), mpsc::channel());
+    interrupts.on_fault(move |_| sender.send(own.get().map(Vector::disconnect)).unwrap());
+    let vector = interrupts.connect(0, 7, |_, _| -> Handled { panic!("on purpose") }).unwrap();
+    slot.set(vector).unwrap();
+    bus.message(0);
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(9)).unwrap(), Some(Ok(None)));
+    let vector = slot.get().unwrap();
+    eventually("it is over", || vector.synchronize(|_| ()) == Err(SyncError::NotConnected));
+    assert_eq!(vector.disconnect(), Ok(Some(7)), "the state is not lost");
+}
+
+#[test]
+fn r27_writing_the_old_eventfd_reaches_nobody() {
+    let spy = Spy::on(silent_backend(|_| ()));
+    let eventfds = spy.eventfds.clone();
+    let device = Device::from_backend(spy).unwrap();
+    let mut interrupts = device.interrupts(Mode::Msi).unwrap();
+    let calls = Arc::new(AtomicU64::new(0));
+    let connect = |interrupts: &mut dirql::interrupt::Interrupts| {
+        let calls = calls.clone();
+        interrupts.connect(0, (), move |(), _| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            Handled::Yes
+        })
+    };
+    let first = connect(&mut interrupts).unwrap();
+    eventfds.lock().unwrap()[0].write(1).unwrap();
+    eventually("it is the vector's eventfd", || calls.load(Ordering::SeqCst) == 1);
+    first.disconnect().unwrap();
+    let second = connect(&mut interrupts).unwrap();
+    eventfds.lock().unwrap()[0].write(1).unwrap();
+    eventfds.lock().unwrap()[1].write(1).unwrap();
+    eventually("the new one delivers", || second.statistics().calls == 1);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn r28_an_old_handle_cannot_unmask_the_line_of_the_next_connection() {
+    let (device, bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Intx).unwrap();
+    let old = interrupts.connect(0, (), |(), _| Handled::Yes).unwrap();
+    old.disconnect().unwrap();
+    let new = interrupts.connect(0, (), |(), _| Handled::KeepMasked).unwrap();
+    bus.set_line(true);
+    eventually("the line is kept masked", || new.statistics().calls == 1 && bus.masked());
+    assert!(old.unmask().is_err());
+    assert!(bus.masked());
+    bus.set_line(false);
+    new.unmask().unwrap();
+    assert!(!bus.masked());
+}
+
+#[test]
+fn r28_the_order_is_interrupts_bus_mastering_reset_memory() {
+    let (device, bus) = silent(|config| config.resettable = true);
+    device.set_bus_master(true).unwrap();
+    let lent = device.dma(DmaMask::FULL).buffer(64).unwrap().lend();
+    let vector = device.interrupts(Mode::Msi).unwrap().connect(0, (), |(), _| Handled::Yes).unwrap();
+    // Whatever is dropped first.
+    drop((device, lent));
+    drop(vector);
+    let order = [Act::BusMaster(true), Act::Released, Act::BusMaster(false), Act::Reset, Act::Unmapped];
+    assert_eq!(bus.acts(), order);
+}
+
+#[test]
+fn r30_a_child_leaves_the_parents_device_alone() {
+    let spy = Spy::on(silent_backend(|config| config.resettable = true));
+    let (bus, eventfds) = (spy.model.bus(), spy.eventfds.clone());
+    let device = Device::from_backend(spy).unwrap();
+    device.set_bus_master(true).unwrap();
+    let buffer = device.dma(DmaMask::FULL).buffer(64).unwrap();
+    let vector = device.interrupts(Mode::Msi).unwrap().connect(0, 0_u32, |calls, _| {
+        *calls += 1;
+        Handled::Yes
+    });
+    let vector = vector.unwrap();
+    // SAFETY: the child calls into dirql, whose locks nobody else holds now, and `_exit`.
+    match unsafe { libc::fork() } {
+        0 => {
+            let refused = vector.disconnect() == Err(SyncError::Forked)
+                && vector.synchronize(|_| ()) == Err(SyncError::Forked);
+            drop((vector, buffer, device));
+            let untouched = bus.acts() == [Act::BusMaster(true)];
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(if refused && untouched { 0 } else { 1 }) };
+        }
+        child => {
+            let status = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
+            assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
+        }
+    }
+    assert_eq!(vector.synchronize(|calls| *calls), Ok(0), "the child woke the parent's handler");
+    eventfds.lock().unwrap()[0].write(1).unwrap();
+    eventually("the parent's goes on", || vector.synchronize(|calls| *calls) == Ok(1));
+    drop(buffer);
+}
+
+#[test]
+fn a_mapping_that_does_not_hold_its_window_is_refused() {
+    for (window, len) in [(Window { offset: 0, len: 1 << 30 }, 4096), (Window { offset: 4, len: 4096 }, 4096)]
+    {
+        let mut spy = Spy::on(silent_backend(|_| ()));
+        spy.mappable = Some((window, len));
+        let device = Device::from_backend(spy).unwrap();
+        assert_eq!(device.bar(0).unwrap_err().catalogue_code(), Some(Code::E12));
+    }
+    let mut spy = Spy::on(silent_backend(|_| ()));
+    spy.mappable = Some((Window { offset: 4096, len: 4096 }, 4096));
+    let bar = Device::from_backend(spy).unwrap().bar(0).unwrap();
+    let (mapped, last) = (Register::<u32>::new(4096, "FIRST"), Register::<u32>::new(8188, "LAST"));
+    bar.write(mapped, 0xfeed_f00d).unwrap();
+    bar.write(last, 1).unwrap();
+    assert_eq!((bar.read(mapped).unwrap(), bar.read(last).unwrap(), bar.len()), (0xfeed_f00d, 1, 8192));
+    assert!(!bar.is_mapped(), "its first half is reached by calls");
+    let low: Result<u32, _> = bar.read(Register::new(0, "BY_CALL"));
+    assert_eq!(low.unwrap(), 0);
+    for beyond in [8189, 8190, 8192, u64::MAX - 3] {
+        assert!(bar.read(Register::<u32>::new(beyond, "BEYOND")).is_err());
+    }
+}
+
+#[test]
+fn a_timeout_beyond_the_clock_is_no_panic() {
+    let (device, _bus) = silent(|_| ());
+    let bar = device.bar(0).unwrap();
+    let zero = Register::<u32>::new(0, "ZERO");
+    assert_eq!(bar.wait_for(zero, Duration::MAX, |value| value == 0).unwrap(), 0);
+    let late = bar.wait_for(zero, Duration::from_millis(5), |value| value != 0).unwrap_err();
+    assert!(late.to_string().contains("ZERO (0x0000)") && late.to_string().contains("0x0"), "{late}");
+    let _ = PATIENCE;
+}
