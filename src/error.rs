@@ -123,12 +123,15 @@ impl std::str::FromStr for Code {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|code| code.to_string().eq_ignore_ascii_case(text.trim())).ok_or_else(
-            || {
-                Error::new(ErrorKind::NotFound, format!("look-up of error code {text:?}"))
-                    .why("the catalogue holds E1 to E15")
-            },
-        )
+        let wanted = text.trim();
+        let is = |code: &Self| {
+            let code = code.to_string();
+            code.eq_ignore_ascii_case(wanted) || &code[1..] == wanted
+        };
+        Self::ALL.into_iter().find(is).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("look-up of error code {text:?}"))
+                .why("the catalogue holds E1 to E15")
+        })
     }
 }
 

@@ -62,3 +62,4 @@ pub use backend::Iova;
 pub use device::Device;
 pub use error::{Code, Error, ErrorKind, Result};
 pub use pci::Address;
+pub use zerocopy;

@@ -104,7 +104,7 @@ fn configuration(device: &Device) -> Result<String> {
     }
     let space = device.config().snapshot()?;
     let capabilities = space.capabilities().count();
-    Ok(format!("{vendor:04x}:{id:04x}, {} bytes, {capabilities} capabilities", space.as_bytes().len()))
+    Ok(format!("{vendor:04x}:{id:04x}, {} bytes, capabilities: {capabilities}", space.as_bytes().len()))
 }
 
 fn bar(device: &Device, index: u8) -> Result<String> {
@@ -157,7 +157,7 @@ fn loopback_all(device: &Device, mode: Mode) -> Result<String> {
             return Err(fail(device, "loopback", format!("vector {} arrived {seen} times", vector.index())));
         }
     }
-    Ok(format!("{count} of {count} vectors arrived, once each"))
+    Ok(format!("vectors: {count}, each arrived once"))
 }
 
 fn dma(device: &Device) -> Result<String> {

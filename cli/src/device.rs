@@ -31,6 +31,7 @@ pub fn require_driver(function: &Function) -> Result<&'static Registration> {
         Error::new(ErrorKind::NotFound, "look-up of the driver")
             .on(function.address)
             .why(format!("dirql has none for {vendor:04x}:{device:04x}, {name}; it has {}", known.join(", ")))
+            .fix(format!("dirql selftest {}, which needs none", function.address))
     })
 }
 
@@ -85,7 +86,7 @@ impl Running {
             Error::new(ErrorKind::Precondition, "use as a network interface")
                 .on(address)
                 .why(format!("its driver {name} is not for network interfaces"))
-                .fix("dirql list")
+                .fix(format!("dirql run {address}"))
         })
     }
 

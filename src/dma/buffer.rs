@@ -44,7 +44,24 @@ impl Dma {
     }
 }
 
-/// A descriptor's layout: plain bytes without padding.
+/// A descriptor's layout: plain bytes without padding, by the derives of [`zerocopy`](crate::zerocopy).
+///
+/// ```
+/// use dirql::zerocopy::little_endian::{U16, U64};
+/// use dirql::zerocopy::{FromBytes, IntoBytes};
+///
+/// #[derive(Clone, Copy, FromBytes, IntoBytes)]
+/// #[zerocopy(crate = "dirql::zerocopy")]
+/// #[repr(C)]
+/// struct TransmitDescriptor {
+///     address: U64,
+///     length: U16,
+///     command: [u8; 6],
+/// }
+///
+/// fn is_descriptor<D: dirql::dma::Descriptor>() {}
+/// is_descriptor::<TransmitDescriptor>();
+/// ```
 pub trait Descriptor: zerocopy::FromBytes + zerocopy::IntoBytes + Copy + Send + 'static {}
 impl<D: zerocopy::FromBytes + zerocopy::IntoBytes + Copy + Send + 'static> Descriptor for D {}
 

@@ -17,7 +17,7 @@ mod pool;
 mod ranges;
 mod ring;
 
-pub use self::buffer::{Buffer, Dma, Lent};
+pub use self::buffer::{Buffer, Descriptor, Dma, Lent};
 pub use self::mask::DmaMask;
 pub(crate) use self::pool::Pool;
 pub use self::ranges::RangeAllocator;

@@ -127,8 +127,8 @@ impl Host {
         let refused = |kind| Error::new(kind, "binding to vfio-pci").on(address);
         if function.is_bridge() {
             return Err(refused(ErrorKind::Precondition)
-                .why("it is a bridge, which vfio-pci does not take")
-                .fix("bind the functions behind it: dirql list")
+                .why("it is a bridge, a part of the machine itself")
+                .fix("bind the functions behind it, if there are any: dirql list")
                 .code(Code::E3));
         }
         if function.virtual_functions > 0 {

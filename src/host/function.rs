@@ -76,8 +76,7 @@ impl Function {
 
     /// Whether its header is that of a bridge (type 1 or 2), which vfio-pci does not take.
     pub fn is_bridge(&self) -> bool {
-        let by_class = self.class.base == 6 && matches!(self.class.sub, 4 | 7 | 9);
-        self.config().map_or(by_class, |config| config.is_bridge())
+        self.class.base == 6 || self.config().is_ok_and(|config| config.is_bridge())
     }
 
     /// A snapshot of its configuration space: 64 bytes for an ordinary user, all of it for root.

@@ -63,9 +63,6 @@ impl Host {
         if function.is_boot_display {
             reasons.push("it is the boot display".to_string());
         }
-        if function.class.base == 6 {
-            reasons.push("it is a bridge of the machine itself".to_string());
-        }
         for child in children(function.path()) {
             match child.kind {
                 Kind::Network => self.network_in_use(&child, &mut reasons),

@@ -45,6 +45,19 @@ impl Interrupts {
     /// The handler runs on a thread of its own, named `dirql/<address>/<index>`, with `state` in its section. It may
     /// run before this returns; the driver lets the device raise interrupts only after.
     ///
+    /// A handler that uses `?` says what it returns, because nothing else does:
+    ///
+    /// ```no_run
+    /// # use dirql::interrupt::{Handled, Interrupts};
+    /// # fn connect(mut interrupts: Interrupts, bar: dirql::region::Bar) -> dirql::Result<()> {
+    /// # const CAUSE: dirql::region::Register<u32> = dirql::region::Register::new(0, "CAUSE");
+    /// let vector = interrupts.connect(0, 0_u32, move |causes, _event| -> dirql::Result<Handled> {
+    ///     *causes |= bar.read(CAUSE)?;
+    ///     Ok(Handled::Yes)
+    /// })?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// `InvalidArgument` for an index out of range, `Busy` where a handler is connected; E11 where the kernel refuses.
     pub fn connect<T, F, H>(&mut self, index: u16, state: T, mut handler: F) -> Result<Vector<T>>

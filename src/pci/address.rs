@@ -79,8 +79,10 @@ impl FromStr for Address {
         let (rest, device) = rest.rsplit_once(':').ok_or_else(malformed)?;
         let (domain, bus) = rest.rsplit_once(':').unwrap_or(("0", rest));
         // Two hexadecimal digits fit a byte, one fits a nibble.
-        Self::new(hex(domain, 8)?, hex(bus, 2)? as u8, hex(device, 2)? as u8, hex(function, 1)? as u8)
-            .map_err(|_| malformed())
+        let (bus, device, function) = (hex(bus, 2)? as u8, hex(device, 2)? as u8, hex(function, 1)? as u8);
+        Self::new(hex(domain, 8)?, bus, device, function).map_err(|_| {
+            malformed().why(format!("device {device:x} is above 1f, or function {function:x} above 7"))
+        })
     }
 }
 

@@ -31,7 +31,7 @@ enum Command {
     /// A shell in a virtual machine with an e1000 (00:03.0) and an edu (00:04.0)
     Lab {
         /// Whose shell: root, demo or other
-        #[arg(long, default_value = "root")]
+        #[arg(long, default_value = "root", value_parser = ["root", "demo", "other"])]
         user: String,
         /// More devices in QEMU's words: `cargo xtask lab -- pci-testdev,addr=05.0`
         #[arg(last = true)]

@@ -1,8 +1,8 @@
 //! `dirql list`: the PCI functions of the machine.
 
-use dirql::Address;
 use dirql::host::{Function, Host};
 use dirql::pci::Names;
+use dirql::{Address, Code, Error};
 use serde::Serialize;
 
 use crate::device::driver_of;
@@ -21,6 +21,8 @@ pub struct Listed {
     iommu_group: Option<u32>,
     dirql_driver: Option<&'static str>,
     usable: bool,
+    #[serde(skip)]
+    needs_bind: bool,
     why_not: Option<String>,
 }
 
@@ -40,6 +42,8 @@ impl Listed {
             iommu_group: function.iommu_group,
             dirql_driver: driver_of(function).map(|driver| driver.name),
             usable: usability.is_usable(),
+            needs_bind: usability.problem.as_ref().and_then(Error::catalogue_code) == Some(Code::E2)
+                && !function.is_on_vfio(),
             why_not: usability.why_not(),
         }
     }
@@ -81,6 +85,8 @@ fn table(listed: &[Listed], width: Option<usize>) -> Table {
             or_dash(one.dirql_driver),
             match (one.usable, &one.why_not) {
                 (true, _) => "yes".into(),
+                // Nothing stands in the way but the driver that has it.
+                (false, _) if one.needs_bind => "after dirql bind".into(),
                 (false, Some(why)) => format!("no: {why}"),
                 (false, None) => "no".into(),
             },
@@ -126,7 +132,7 @@ mod tests {
         assert_eq!((one["iommu_group"].as_u64(), one["usable"].as_bool()), (Some(3), Some(false)));
         assert!(one["why_not"].as_str().unwrap().contains("e1000"));
         let text = table(&listed, None).render(None);
-        assert!(text.contains("8086:100e") && text.contains("no: "), "{text}");
+        assert!(text.contains("8086:100e") && text.contains("after dirql bind"), "{text}");
     }
 
     #[test]
