@@ -11,8 +11,9 @@ use nix::errno::Errno;
 
 use super::{Rank, SyncError, fork, futex, thread};
 
-/// How often a waiter looks at the word before it lets another thread run, which may be the owner.
-const SPINS: u32 = 100;
+/// How often a waiter looks at the word, with pauses that double, before it lets another thread run, which may be the
+/// owner.
+const LOOKS: u32 = 9;
 /// How often it then does so before the kernel queues it. Once somebody is queued, the kernel hands the lock from one
 /// to the next by a context switch each, so it pays to come here seldom.
 const YIELDS: u32 = 16;
@@ -70,9 +71,10 @@ impl Lock {
     }
 
     fn wait(&self, me: u32) {
-        for look in 0..SPINS + YIELDS {
-            if look < SPINS {
-                std::hint::spin_loop();
+        for look in 0..LOOKS + YIELDS {
+            if look < LOOKS {
+                // Twice as long each time: whoever is inside comes and goes undisturbed by looks at its cache line.
+                (0..1 << look).for_each(|_| std::hint::spin_loop());
             } else {
                 std::thread::yield_now();
             }
