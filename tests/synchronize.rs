@@ -260,6 +260,7 @@ fn r10_a_panic_in_a_routine_poisons_and_goes_on_in_the_caller() {
     assert_eq!(vector.statistics().calls, 0);
     vector.clear_poison().unwrap();
     eventually("both are delivered", || vector.synchronize(|seen| *seen) == Ok(2));
+    assert_eq!(vector.statistics().count, 2, "each is counted once");
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Host {
         self.save_record(&record)?;
         match self.take(&function).and_then(|()| self.hand_over(&function, options)) {
             Ok(node) => {
-                log::info!(bdf = address.to_string().as_str(); "bound to vfio-pci");
+                log::info!(bdf:% = address; "{address}: bound to vfio-pci");
                 self.bound(address, node, record.previous_driver, false)
             }
             Err(error) => Err(self.roll_back(&record, error)),

@@ -63,7 +63,7 @@ impl Host {
         if record.is_some() {
             self.remove_record(address)?;
         }
-        log::info!(bdf = address.to_string().as_str(); "restored to {}", driver.as_deref().unwrap_or("no driver"));
+        log::info!(bdf:% = address; "{address}: restored to {}", driver.as_deref().unwrap_or("no driver"));
         Ok(Restored { address, driver, was_bound })
     }
 

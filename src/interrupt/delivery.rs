@@ -103,6 +103,7 @@ impl<T: Send + 'static> Connection<T> {
         self.phase.admit()?;
         let missed = self.missed.swap(0, Ordering::SeqCst);
         if missed > 0 && self.controller.mode() != Mode::Intx {
+            self.counters.sent_back(missed);
             self.eventfd.write(missed).map_err(|error| self.fail(&error, "replay of interrupts"))?;
         }
         Ok(())

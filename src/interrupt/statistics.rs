@@ -82,6 +82,11 @@ impl Counters {
         self.count.fetch_add(interrupts, Ordering::Relaxed);
     }
 
+    /// Interrupts that were counted go back to where they come from, and will arrive again.
+    pub fn sent_back(&self, interrupts: u64) {
+        self.count.fetch_sub(interrupts, Ordering::Relaxed);
+    }
+
     pub fn handled(&self, took: Duration, spurious: bool) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.spurious.fetch_add(u64::from(spurious), Ordering::Relaxed);
