@@ -44,6 +44,8 @@ pub struct Bound {
     pub was_bound: bool,
     /// The members of its group that still keep it from being used.
     pub blocking: Vec<Member>,
+    /// Whose the node was before it was given to another, if it was.
+    given_from: Option<Node>,
 }
 
 impl Host {
@@ -57,16 +59,16 @@ impl Host {
         let function = self.function(address)?;
         if function.is_on_vfio() {
             let previous = self.record(address)?.and_then(|record| record.previous_driver);
-            let node = self.hand_over(&function, options)?;
-            return self.bound(address, node, previous, true);
+            let handed = self.hand_over(&function, options)?;
+            return self.bound(address, handed, previous, true);
         }
         self.check_bindable(&function, options.force)?;
         let record = self.record_of(&function)?;
         self.save_record(&record)?;
         match self.take(&function).and_then(|()| self.hand_over(&function, options)) {
-            Ok(node) => {
+            Ok(handed) => {
                 log::info!(bdf:% = address; "{address}: bound to vfio-pci");
-                self.bound(address, node, record.previous_driver, false)
+                self.bound(address, handed, record.previous_driver, false)
             }
             Err(error) => Err(self.roll_back(&record, error)),
         }
@@ -82,12 +84,10 @@ impl Host {
             match self.bind(address, options) {
                 Ok(bound) => done.push(bound),
                 Err(error) => {
-                    for bound in done.iter().rev().filter(|bound| !bound.was_bound) {
-                        if let Err(also) = self.restore(bound.address, &super::RestoreOptions::default()) {
-                            log::error!("{also}");
-                        }
-                    }
-                    return Err(error);
+                    return Err(done.iter().rev().fold(error, |error, bound| {
+                        let undone = self.undo(bound);
+                        undone.err().map_or(error.clone(), |also| with_also(error, bound.address, &also))
+                    }));
                 }
             }
         }
@@ -218,18 +218,38 @@ impl Host {
         Ok(())
     }
 
-    /// Waits for the node and gives it to its owner.
-    fn hand_over(&self, function: &Function, options: &BindOptions) -> Result<Node> {
+    /// Takes back what one bind of several did: the device, or where it was bound already, only its node.
+    fn undo(&self, bound: &Bound) -> Result<()> {
+        if !bound.was_bound {
+            return self.restore(bound.address, &super::RestoreOptions::default()).map(drop);
+        }
+        bound.given_from.as_ref().map_or(Ok(()), |node| self.give_back(bound.address, node))
+    }
+
+    fn give_back(&self, address: Address, node: &Node) -> Result<()> {
+        self.give(address, &node.path, Some(node.uid), Some(node.gid), node.mode)
+    }
+
+    /// Waits for the node and gives it to its owner; the node as it is now, and as it was if it was given.
+    fn hand_over(&self, function: &Function, options: &BindOptions) -> Result<(Node, Option<Node>)> {
         let address = function.address;
         let group = self.group_of(function)?;
         let path = self.wait_for_node(function, &group)?;
-        if let Some(owner) = &options.owner {
-            let device = self.device_node(function).filter(|device| *device != path && device.exists());
-            for path in [Some(&path), device.as_ref()].into_iter().flatten() {
-                self.give(address, path, owner.uid, owner.gid, owner.mode())?;
-            }
+        let gone = || self.explain_open_group(address, group.number, Errno::ENOENT);
+        let before = Node::read(&path).ok_or_else(gone)?;
+        let Some(owner) = &options.owner else { return Ok((before, None)) };
+        let device = self.device_node(function).filter(|device| *device != path && device.exists());
+        let given = [Some(&path), device.as_ref()]
+            .into_iter()
+            .flatten()
+            .try_for_each(|path| self.give(address, path, owner.uid, owner.gid, owner.mode()));
+        match given.and_then(|()| Node::read(&path).ok_or_else(gone)) {
+            Ok(now) => Ok((now, Some(before))),
+            Err(error) => Err(match self.give_back(address, &before) {
+                Ok(()) => error,
+                Err(also) => with_also(error, address, &also),
+            }),
         }
-        Node::read(&path).ok_or_else(|| self.explain_open_group(address, group.number, Errno::ENOENT))
     }
 
     fn wait_for_node(&self, function: &Function, group: &Group) -> Result<PathBuf> {
@@ -252,13 +272,14 @@ impl Host {
     fn bound(
         &self,
         address: Address,
-        node: Node,
+        (node, given_from): (Node, Option<Node>),
         previous: Option<String>,
         was_bound: bool,
     ) -> Result<Bound> {
         let group = self.group_of(&self.function(address)?)?;
         let blocking = group.blocking().into_iter().cloned().collect();
-        Ok(Bound { address, group: group.number, node, previous_driver: previous, was_bound, blocking })
+        let (group, previous_driver) = (group.number, previous);
+        Ok(Bound { address, group, node, previous_driver, was_bound, blocking, given_from })
     }
 
     /// Puts the function back after `error`, and says so where even that failed.
@@ -266,13 +287,7 @@ impl Host {
         let address = record.address;
         match self.put_back(record).and_then(|_| self.remove_record(address)) {
             Ok(()) => error,
-            Err(also) => {
-                log::error!("{also}");
-                let why = why_of(&error).map_or_else(String::new, |why| format!("{why}; "));
-                error
-                    .why(format!("{why}and putting it back failed too: {}", first_line(&also)))
-                    .fix(format!("sudo dirql restore {address}"))
-            }
+            Err(also) => with_also(error, address, &also),
         }
     }
 
@@ -322,6 +337,14 @@ impl Host {
             denied(Error::io(&error, "giving of the VFIO node").on(address).path(path), address, "bind")
         })
     }
+}
+
+/// An error, and that giving back what it came upon failed too.
+fn with_also(error: Error, address: Address, also: &Error) -> Error {
+    let why = why_of(&error).map_or_else(String::new, |why| format!("{why}; "));
+    error
+        .why(format!("{why}and putting back {address} failed too: {}", first_line(also)))
+        .fix(format!("sudo dirql restore {address}"))
 }
 
 fn first_line(error: &Error) -> String {

@@ -179,3 +179,31 @@ fn an_attempt_cut_short_is_taken_up_again() {
     let bound = host.bind(address, &BindOptions::default()).unwrap();
     assert_eq!(bound.previous_driver.as_deref(), Some("e1000"));
 }
+
+#[test]
+fn of_several_that_fail_together_a_node_keeps_its_owner() {
+    let (machine, address) = nic();
+    let host = machine.host();
+    host.bind(address, &BindOptions { owner: Some("7".parse().unwrap()), force: false }).unwrap();
+    let node = host.node(&host.group(3).unwrap()).unwrap();
+    machine.fail_at(None);
+    let options = BindOptions { owner: Some("8".parse().unwrap()), force: false };
+    let missing = "0000:00:1e.0".parse().unwrap();
+    assert_eq!(host.bind_all(&[address, missing], &options).unwrap_err().kind(), ErrorKind::NotFound);
+    let back = format!("give 3 Some({}) Some({}) {:04o}", node.uid, node.gid, node.mode);
+    assert_eq!(machine.log(), ["give 3 Some(8) None 0600", back.as_str()]);
+}
+
+#[test]
+fn a_failure_to_put_back_one_of_several_is_told() {
+    let (machine, address) = nic();
+    let missing = "0000:00:1e.0".parse().unwrap();
+    let options = BindOptions::default();
+    // The five writes of the bind, and then the first of putting it back.
+    machine.fail_at(Some(6));
+    let error = machine.host().bind_all(&[address, missing], &options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("putting back 0000:00:03.0 failed too"), "{error}");
+    assert!(error.to_string().contains("fix: sudo dirql restore 0000:00:03.0"), "{error}");
+    assert_eq!(machine.host().recorded(), [address]);
+}

@@ -7,7 +7,7 @@ use super::{Function, Host, files};
 use crate::pci::Address;
 
 /// How deep an interface or disk may lie below its function: SATA disks lie seven deep.
-const DEPTH: usize = 10;
+const DEPTH: usize = 32;
 
 /// IFF_UP of the interface's flags.
 const IFF_UP: u64 = 1;

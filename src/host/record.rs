@@ -62,17 +62,22 @@ impl Host {
         })
     }
 
-    /// Every record, sorted by address: what `restore --all` puts back.
-    ///
-    /// # Errors
-    /// Where a record is there and cannot be read.
-    pub fn records(&self) -> Result<Vec<Record>> {
+    /// Every function that there is a record of, sorted: what `restore --all` puts back. The records are not read.
+    pub fn recorded(&self) -> Vec<Address> {
         let mut addresses: Vec<Address> = files::names(self.records_path())
             .iter()
             .filter_map(|name| name.strip_suffix(".json")?.parse().ok())
             .collect();
         addresses.sort_unstable();
-        addresses.into_iter().filter_map(|address| self.record(address).transpose()).collect()
+        addresses
+    }
+
+    /// Every record, sorted by address.
+    ///
+    /// # Errors
+    /// Where a record is there and cannot be read.
+    pub fn records(&self) -> Result<Vec<Record>> {
+        self.recorded().into_iter().filter_map(|address| self.record(address).transpose()).collect()
     }
 
     pub(super) fn save_record(&self, record: &Record) -> Result<()> {

@@ -48,8 +48,10 @@ impl Host {
             }
         };
         let was_bound = function.is_on_vfio();
+        if was_bound || record.is_some() {
+            self.check_may_change(&function)?;
+        }
         if was_bound {
-            self.check_may_unbind(&function)?;
             self.wait_until_free(&function, options.wait)?;
         }
         let driver = match &record {
@@ -68,8 +70,8 @@ impl Host {
     }
 
     /// Only root sees every holder, so the right comes first.
-    fn check_may_unbind(&self, function: &Function) -> Result<()> {
-        let path = function.path().join("driver/unbind");
+    fn check_may_change(&self, function: &Function) -> Result<()> {
+        let path = function.path().join("driver_override");
         access(&path, AccessFlags::W_OK).map_err(|errno| {
             let error = Error::os(errno, "unbinding from vfio-pci").on(function.address).path(&path);
             denied(error, function.address, "restore")
@@ -184,10 +186,12 @@ impl Host {
             .members
             .iter()
             .any(|member| member.address != address && matches!(self.record(member.address), Ok(Some(_))));
-        if shared || self.node(&group).is_none() {
+        let before = record.and_then(|record| record.previous_node);
+        // Bound first, this one does not know whose the node became later.
+        if (shared && before.is_none()) || self.node(&group).is_none() {
             return Ok(());
         }
-        let (uid, gid, mode) = record.and_then(|record| record.previous_node).unwrap_or((0, 0, 0o600));
+        let (uid, gid, mode) = before.unwrap_or((0, 0, 0o600));
         match self.change.give(&group.node, Some(uid), Some(gid), mode) {
             // It may go while we look.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

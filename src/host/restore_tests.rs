@@ -126,3 +126,17 @@ fn a_damaged_record_says_so() {
     assert!(error.to_string().contains("damaged"), "{error}");
     assert_eq!(machine.driver(NIC).as_deref(), Some("vfio-pci"));
 }
+
+#[test]
+fn a_damaged_record_does_not_hide_the_others() {
+    let machine = Machine::new();
+    machine.function("0000:00:03.0", 0x8086, 0x100e, Some("e1000"), Some(3));
+    let host = machine.host();
+    host.bind("0000:00:03.0".parse().unwrap(), &super::super::BindOptions::default()).unwrap();
+    std::fs::write(machine.path("run/dirql/0000:00:04.0.json"), "{").unwrap();
+    let recorded: Vec<_> = host.recorded().iter().map(ToString::to_string).collect();
+    assert_eq!(recorded, ["0000:00:03.0", "0000:00:04.0"]);
+    assert!(host.records().is_err());
+    let driver = host.restore("0000:00:03.0".parse().unwrap(), &RestoreOptions::default()).unwrap().driver;
+    assert_eq!(driver.as_deref(), Some("e1000"));
+}
