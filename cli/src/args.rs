@@ -34,7 +34,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Print one JSON document to stdout and nothing else; failures too are JSON, on stderr
+    /// Print one JSON document to stdout and nothing else; what fails while it runs is JSON too, on stderr
     #[arg(long, global = true)]
     pub json: bool,
 

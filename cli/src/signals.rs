@@ -16,10 +16,13 @@ pub const SLICE: Duration = Duration::from_millis(100);
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// From now on SIGINT, SIGTERM and SIGHUP ask for an orderly end.
+    /// From now on SIGINT, SIGTERM and SIGHUP ask for an orderly end; but one that is ignored, as under nohup, stays
+    /// so.
     pub fn on_signals() -> Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        let ignored = ignored();
+        for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0)
+        {
             // The order matters: the first signal finds the flag unset, and sets it.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, flag.clone())
                 .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
@@ -47,6 +50,13 @@ impl Stop {
     pub fn never() -> Self {
         Self(Arc::default())
     }
+}
+
+/// The signals that this process ignores, as the kernel tells them; none where it does not.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

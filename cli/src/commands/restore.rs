@@ -10,14 +10,21 @@ use crate::output::{End, Outcome, Output};
 /// Restores every device that can be restored; the first failure, if any, is the command's.
 pub fn restore(host: &Host, args: &Restore, output: &mut Output) -> Outcome {
     let options = RestoreOptions { wait: args.timeout };
-    let addresses = if args.all {
-        host.records()?.iter().map(|record| record.address).collect()
-    } else {
-        addresses(host, &args.devices)?
-    };
+    let addresses = if args.all { host.recorded() } else { addresses(host, &args.devices)? };
     let results: Vec<Result<Restored>> =
         addresses.iter().map(|&address| host.restore(address, &options)).collect();
     let (restored, mut failures): (Vec<_>, Vec<Error>) = partition(results);
+    let printed = print(&addresses, &restored, &failures, output);
+    // A reader that has gone does not make a failure a success.
+    if failures.is_empty() {
+        return printed;
+    }
+    let first = failures.remove(0);
+    failures.iter().for_each(|failure| output.failure(failure));
+    Err(End::Failed(first))
+}
+
+fn print(addresses: &[Address], restored: &[Restored], failures: &[Error], output: &mut Output) -> Outcome {
     if output.is_json() {
         // Where nothing at all came of it, the failure says so alone.
         if !restored.is_empty() || failures.is_empty() {
@@ -29,12 +36,7 @@ pub fn restore(host: &Host, args: &Restore, output: &mut Output) -> Outcome {
             output.note("there is nothing to restore");
         }
     }
-    if failures.is_empty() {
-        return Ok(());
-    }
-    let first = failures.remove(0);
-    failures.iter().for_each(|failure| output.failure(failure));
-    Err(End::Failed(first))
+    Ok(())
 }
 
 /// The addresses of the devices that the names mean. One that was unplugged has its record still, so what is an address

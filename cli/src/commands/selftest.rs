@@ -15,14 +15,14 @@ pub fn selftest(host: &Host, target: &Target, output: &mut Output) -> Outcome {
     let function = host.resolve(&target.device)?;
     let device = Device::open(function.address)?;
     let checks = try_all(device, driver_of(&function));
-    if output.is_json() {
-        output.document(&json!({ "address": function.address, "results": checks }))?;
+    let printed = if output.is_json() {
+        output.document(&json!({ "address": function.address, "results": checks }))
     } else {
-        for check in &checks {
-            output.line(line(check, output))?;
-        }
-    }
-    verdict(function.address, &checks)
+        checks.iter().try_for_each(|check| output.line(line(check, output)))
+    };
+    // A reader that has gone does not make a failure a success.
+    verdict(function.address, &checks)?;
+    printed
 }
 
 /// Tries the device by itself, then started by its driver.

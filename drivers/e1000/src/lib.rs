@@ -26,12 +26,13 @@ mod state;
 mod statistics;
 mod transmit;
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dirql::class::net::{self, Mac, Net};
 use dirql::dma::DmaMask;
 use dirql::driver::{Driver, Registration};
-use dirql::interrupt::{Best, Interrupts, Vector, VectorStatistics};
+use dirql::interrupt::{Best, FaultKind, Interrupts, Vector, VectorStatistics};
 use dirql::region::Bar;
 use dirql::selftest::Check;
 use dirql::synchronize::Completion;
@@ -65,6 +66,8 @@ pub struct E1000 {
     outgoing: Vec<Outgoing>,
     arrived: Completion,
     provoked: Completion,
+    /// Why interrupts do not come any more.
+    undelivered: Arc<OnceLock<Error>>,
     stopped: bool,
     vector: Vector<State>,
     interrupts: Interrupts,
@@ -92,9 +95,13 @@ impl E1000 {
         let (arrived, provoked) = (Completion::new(), Completion::new());
         let state = State::new(bar.clone(), &device.dma(DmaMask::FULL), arrived.clone(), provoked.clone())?;
         let mut interrupts = device.interrupts(Best)?;
-        let waiting = arrived.clone();
+        let undelivered = Arc::<OnceLock<Error>>::default();
+        let (waiting, told) = (arrived.clone(), undelivered.clone());
         interrupts.on_fault(move |fault| {
             log::error!("e1000: {fault}");
+            if let FaultKind::DeliveryFailed(error) = &fault.kind {
+                told.get_or_init(|| error.clone());
+            }
             waiting.complete();
         });
         let vector = interrupts.connect(0, state, |state: &mut State, _| state.handle())?;
@@ -104,6 +111,7 @@ impl E1000 {
             outgoing: Vec::with_capacity(BATCH),
             arrived,
             provoked,
+            undelivered,
             stopped: false,
             vector,
             interrupts,
@@ -209,6 +217,9 @@ impl Net for E1000 {
 
     fn wait(&mut self, timeout: Duration) -> Result<bool> {
         let arrived = self.arrived.wait_all(timeout);
+        if let Some(error) = self.undelivered.get() {
+            return Err(error.clone());
+        }
         section(&self.vector, |_| Ok(arrived))
     }
 

@@ -44,7 +44,9 @@ pub fn capture(host: &Host, device: &str, args: &args::Pcap, stop: &Stop, output
         let created = File::create(&args.file);
         Box::new(created.map_err(|error| Error::io(&error, "creation of the capture").path(&args.file))?)
     };
-    output.note(format_args!("receiving on {address}, MAC {}, link {link}", net.mac()));
+    if !output.is_json() {
+        output.note(format_args!("receiving on {address}, MAC {}, link {link}", net.mac()));
+    }
 
     let started = Instant::now();
     let limits =

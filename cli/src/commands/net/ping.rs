@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{start, wait_for_link};
 use crate::args::{self, Cidr, is_host};
 use crate::device::Running;
-use crate::output::{End, Outcome, Output};
+use crate::output::{Outcome, Output};
 use crate::signals::Stop;
 use crate::stack::{Configuration, Stack};
 use crate::vectors;
@@ -26,12 +26,11 @@ pub fn ping(host: &Host, device: &str, args: &args::Ping, stop: &Stop, output: &
     let mut running = start(host, device)?;
     let report = exchange(&mut running, args, stop, output)?;
     running.stop()?;
-    if output.is_json() {
-        output.document(&report.document())?;
-    } else {
-        output.text(&report.text())?;
-    }
-    report.verdict().map_err(End::from)
+    let printed =
+        if output.is_json() { output.document(&report.document()) } else { output.text(&report.text()) };
+    // A reader that has gone does not make a failure a success.
+    report.verdict()?;
+    printed
 }
 
 /// Pings with a device that runs.

@@ -39,7 +39,7 @@ pub fn send(host: &Host, device: &str, args: &args::Send, stop: &Stop, output: &
     let seconds = started.elapsed().as_secs_f64();
     let vectors = running.vectors();
     running.stop()?;
-    if output.is_json() {
+    let printed = if output.is_json() {
         output.document(&json!({
             "address": address,
             "file": args.file,
@@ -48,19 +48,19 @@ pub fn send(host: &Host, device: &str, args: &args::Send, stop: &Stop, output: &
             "doorbells": sent.doorbells,
             "seconds": seconds,
             "vectors": vectors,
-        }))?;
+        }))
     } else {
-        let Sent { frames, bytes, doorbells } = sent;
-        output.line(format_args!(
-            "{frames} frames, {bytes} bytes sent in {seconds:.3} s, {doorbells} doorbells"
-        ))?;
-        output.text(&vectors::table(&vectors, &[], started.elapsed()).render(None))?;
-    }
+        let Sent { frames, bytes, doorbells } = &sent;
+        let summary =
+            format!("{frames} frames, {bytes} bytes sent in {seconds:.3} s, {doorbells} doorbells\n");
+        output.text(&(summary + &vectors::table(&vectors, &[], started.elapsed()).render(None)))
+    };
+    // A reader that has gone does not make a failure a success.
     if sent.frames < capture.len() as u64 {
         let why = format!("it was interrupted after {} of {} frames", sent.frames, capture.len());
         return Err(Error::new(ErrorKind::Failure, "sending").on(address).why(why).into());
     }
-    Ok(())
+    printed
 }
 
 /// Nothing is sent of a file that cannot be sent whole.
