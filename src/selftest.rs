@@ -120,11 +120,7 @@ fn bar(device: &Device, index: u8) -> Result<String> {
 /// Raises every vector of the mode through the kernel, and counts what arrives at its handler.
 fn loopback(device: &Device, mode: Mode) -> Check {
     let name = format!("{mode} loopback");
-    match device.backend().irq(match mode {
-        Mode::Intx => crate::backend::IrqIndex::Intx,
-        Mode::Msi => crate::backend::IrqIndex::Msi,
-        Mode::Msix => crate::backend::IrqIndex::Msix,
-    }) {
+    match device.backend().irq(mode.irq()) {
         Ok(info) if info.count == 0 => Check::absent(name, "the function has none"),
         _ => Check::of(name, loopback_all(device, mode)),
     }

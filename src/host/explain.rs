@@ -10,11 +10,6 @@ use crate::pci::Address;
 use crate::{Code, Error, ErrorKind};
 
 impl Host {
-    /// Why the function at `address` cannot be found.
-    pub fn explain_device_not_found(&self, address: Address) -> Error {
-        not_found(self, address)
-    }
-
     /// What is said of a function without an IOMMU group.
     pub(super) fn no_iommu(&self, function: &Function, operation: &str) -> Error {
         let (why, fix) = self.why_no_iommu();

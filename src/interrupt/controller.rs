@@ -17,7 +17,7 @@ type Hook = Arc<dyn Fn(&Fault) + Send + Sync>;
 /// What a connection is, whatever its state's type.
 pub trait AnyVector: Send + Sync {
     /// Runs `routine` serialized with the handler.
-    fn section(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError>;
+    fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError>;
     /// The counters.
     fn statistics(&self) -> VectorStatistics;
     /// Whether it has been disconnected for good.
@@ -54,7 +54,7 @@ impl Controller {
             let at_once = mode != Mode::Intx && info.noresize;
             let enabled = match wanted {
                 0 => continue,
-                _ if at_once => enable_whole(&core, mode, wanted),
+                _ if at_once => enable_whole(&core, mode, wanted, request.mode.is_none()),
                 _ => Ok(wanted),
             };
             let count = match enabled {
@@ -65,10 +65,6 @@ impl Controller {
                 }
                 Err(error) => return Err(error),
             };
-            if count < wanted && request.mode.is_some() {
-                core.backend().release(mode.irq())?;
-                return Err(too_few(&core, mode, wanted, count.into()));
-            }
             let slots = Mutex::new(vec![None; count.into()]);
             let enabled = AtomicBool::new(at_once);
             return Ok(Self { core, mode, count, enabled, slots, hook: Mutex::default() });
@@ -175,10 +171,11 @@ impl Controller {
     }
 }
 
-/// Enables `wanted` vectors, or as many as the host has; how many that is.
-fn enable_whole(core: &Core, mode: Mode, wanted: u16) -> Result<u16> {
+/// Enables `wanted` vectors, or with `or_fewer` as many as the host has; how many that is.
+fn enable_whole(core: &Core, mode: Mode, wanted: u16, or_fewer: bool) -> Result<u16> {
     match core.backend().set_trigger(mode.irq(), 0, &vec![None; wanted.into()])? {
         None => Ok(wanted),
+        Some(fewer) if !or_fewer => Err(too_few(core, mode, wanted, fewer)),
         Some(fewer) => {
             log::warn!("{}: {fewer} of {wanted} {} vectors are to be had", core.address(), mode.irq());
             match core.backend().set_trigger(mode.irq(), 0, &vec![None; fewer as usize])? {

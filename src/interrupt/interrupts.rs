@@ -89,7 +89,7 @@ impl Interrupts {
         let vector = self.controller.slot(index)?;
         let mut routine = Some(routine);
         let mut result = None;
-        vector.section(&mut || result = routine.take().map(|routine| routine()))?;
+        vector.synchronize(&mut || result = routine.take().map(|routine| routine()))?;
         result.ok_or(SyncError::NotConnected)
     }
 

@@ -39,8 +39,7 @@ impl<T: Send + 'static> Vector<T> {
     /// `Forked`.
     #[inline]
     pub fn synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.connection.phase.admit()?;
-        self.connection.state.enter_with(true, |section| self.run(section, routine))?
+        self.connection.section(true, routine)
     }
 
     /// As [`Vector::synchronize`], but never waits.
@@ -49,25 +48,7 @@ impl<T: Send + 'static> Vector<T> {
     /// As there; and `TimedOut` where the handler or another routine is running.
     #[inline]
     pub fn try_synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.connection.phase.admit()?;
-        self.connection.state.enter_with(false, |section| self.run(section, routine))?
-    }
-
-    #[inline]
-    fn run<R>(&self, mut section: Section<'_, T>, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        // Disconnected while this thread waited: the state may be there still, but the promise has ended.
-        let admitted = self.connection.phase.admit();
-        let state = match (admitted, section.as_mut()) {
-            (Ok(()), Some(state)) => state,
-            (refused, _) => {
-                section.finish();
-                return Err(refused.err().unwrap_or(SyncError::NotConnected));
-            }
-        };
-        let result = routine(state);
-        self.connection.counters.section(section.waited_ns());
-        section.finish();
-        Ok(result)
+        self.connection.section(false, routine)
     }
 
     /// The vector's index.
@@ -164,17 +145,8 @@ impl<T: Send + 'static> Drop for Vector<T> {
 }
 
 impl<T: Send + 'static> AnyVector for Connection<T> {
-    fn section(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError> {
-        self.phase.admit()?;
-        let section = self.state.enter()?;
-        if let Err(refused) = self.phase.admit() {
-            section.finish();
-            return Err(refused);
-        }
-        routine();
-        self.counters.section(section.waited_ns());
-        section.finish();
-        Ok(())
+    fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError> {
+        self.section(true, |_| routine())
     }
 
     fn statistics(&self) -> VectorStatistics {
@@ -187,6 +159,34 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
 }
 
 impl<T: Send + 'static> Connection<T> {
+    /// Runs `routine` in the section, or without `wait` only where that is free.
+    #[inline]
+    fn section<R>(&self, wait: bool, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
+        self.phase.admit()?;
+        self.state.enter_with(wait, |section| self.run_in(section, routine))?
+    }
+
+    #[inline]
+    fn run_in<R>(
+        &self,
+        mut section: Section<'_, T>,
+        routine: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, SyncError> {
+        // Disconnected while this thread waited: the state may be there still, but the promise has ended.
+        let admitted = self.phase.admit();
+        let state = match (admitted, section.as_mut()) {
+            (Ok(()), Some(state)) => state,
+            (refused, _) => {
+                section.finish();
+                return Err(refused.err().unwrap_or(SyncError::NotConnected));
+            }
+        };
+        let result = routine(state);
+        self.counters.section(section.waited_ns());
+        section.finish();
+        Ok(result)
+    }
+
     fn is_forked(&self) -> bool {
         self.controller.is_forked()
     }
