@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 
 use crate::backend::{Backend, RegionIndex, set_bus_master};
 use crate::dma::Pool;
+use crate::presence::Presence;
 use crate::region::Mapping;
-use crate::synchronize::{Rank, fork_count, unpoisoned};
-use crate::{Address, Result};
+use crate::synchronize::{Rank, unpoisoned};
+use crate::{Address, Error, Result};
 
 /// What every handle of the device holds.
 #[derive(Debug)]
 pub(crate) struct Core {
     number: u32,
-    /// Forks before it was opened: more, and this is a child, whose device it is not.
-    forks: u32,
+    presence: Arc<Presence>,
     /// One write of the COMMAND register at a time.
     command: Mutex<()>,
     /// One kind of interrupt is enabled, by whoever set this.
@@ -31,12 +31,26 @@ impl Core {
         let pool = Mutex::new(Pool::new(&backend.iommu()?));
         let (number, interrupts_enabled) = (Rank::next_device(), AtomicBool::new(false));
         let mappings = Mutex::default();
-        let (forks, command, backend) = (fork_count(), Mutex::new(()), Box::new(backend));
-        Ok(Self { number, forks, command, interrupts_enabled, pool, mappings, backend })
+        let (presence, command, backend) = (Arc::new(Presence::new()), Mutex::new(()), Box::new(backend));
+        Ok(Self { number, presence, command, interrupts_enabled, pool, mappings, backend })
     }
 
-    pub(crate) fn backend(&self) -> &dyn Backend {
-        &*self.backend
+    /// The way to the device, as long as there is one.
+    ///
+    /// # Errors
+    /// Where the device is gone, or the parent's.
+    pub(crate) fn backend(&self) -> Result<&dyn Backend> {
+        self.presence.check().map_err(|error| Error::from(error).on(self.address()))?;
+        Ok(&*self.backend)
+    }
+
+    /// Whether the device is there, for those who look without the core.
+    pub(crate) fn presence(&self) -> &Arc<Presence> {
+        &self.presence
+    }
+
+    pub(crate) fn resettable(&self) -> bool {
+        self.backend.resettable()
     }
 
     pub(crate) fn address(&self) -> Address {
@@ -49,7 +63,7 @@ impl Core {
         if let Some(mapping) = mappings.get(&index) {
             return Ok(mapping.clone());
         }
-        let mapping = Arc::new(Mapping::new(self.backend(), index)?);
+        let mapping = Arc::new(Mapping::new(self.backend()?, index)?);
         mappings.insert(index, mapping.clone());
         Ok(mapping)
     }
@@ -57,12 +71,12 @@ impl Core {
     /// Lets the device reach memory and send messages, or stops it.
     pub(crate) fn set_bus_master(&self, on: bool) -> Result<()> {
         let _one_at_a_time = unpoisoned(&self.command);
-        set_bus_master(self.backend(), on)
+        set_bus_master(self.backend()?, on)
     }
 
     /// Whether the process has forked since, and this is the child.
     pub(crate) fn is_forked(&self) -> bool {
-        fork_count() != self.forks
+        self.presence.is_forked()
     }
 
     /// The device's place in lock order.

@@ -42,7 +42,10 @@ impl Device {
     }
 
     /// How the function is reached.
-    pub fn backend(&self) -> &dyn Backend {
+    ///
+    /// # Errors
+    /// Where the device is gone, or, in a child of a fork, the parent's.
+    pub fn backend(&self) -> Result<&dyn Backend> {
         self.core.backend()
     }
 
@@ -83,7 +86,7 @@ impl Device {
 
     /// Whether [`Device::reset`] can do anything.
     pub fn resettable(&self) -> bool {
-        self.core.backend().resettable()
+        self.core.resettable()
     }
 
     /// Resets the function. Many functions keep part of their state all the same: a driver checks its own registers.
@@ -91,6 +94,6 @@ impl Device {
     /// # Errors
     /// EINVAL where the function has no reset, or what the kernel says.
     pub fn reset(&self) -> Result<()> {
-        self.core.backend().reset()
+        self.core.backend()?.reset()
     }
 }

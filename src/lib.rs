@@ -54,6 +54,7 @@ pub mod error;
 pub mod host;
 pub mod interrupt;
 pub mod pci;
+mod presence;
 pub mod region;
 pub mod selftest;
 pub mod synchronize;

@@ -72,7 +72,7 @@ impl fmt::Display for Check {
 pub fn run(device: &Device) -> Vec<Check> {
     let mut checks = vec![Check::of("configuration space", configuration(device))];
     for index in 0..6 {
-        match device.backend().region(crate::backend::RegionIndex(index.into())) {
+        match device.backend().and_then(|backend| backend.region(crate::backend::RegionIndex(index.into()))) {
             Ok(info) if info.len == 0 => {}
             _ => checks.push(Check::of(format!("BAR {index}"), bar(device, index))),
         }
@@ -120,7 +120,7 @@ fn bar(device: &Device, index: u8) -> Result<String> {
 /// Raises every vector of the mode through the kernel, and counts what arrives at its handler.
 fn loopback(device: &Device, mode: Mode) -> Check {
     let name = format!("{mode} loopback");
-    match device.backend().irq(mode.irq()) {
+    match device.backend().and_then(|backend| backend.irq(mode.irq())) {
         Ok(info) if info.count == 0 => Check::absent(name, "the function has none"),
         _ => Check::of(name, loopback_all(device, mode)),
     }
@@ -157,7 +157,7 @@ fn loopback_all(device: &Device, mode: Mode) -> Result<String> {
 }
 
 fn dma(device: &Device) -> Result<String> {
-    let iommu = device.backend().iommu()?;
+    let iommu = device.backend()?.iommu()?;
     let mut buffer = device.dma(DmaMask::FULL).buffer(64 << 10)?;
     buffer.bytes_mut().fill(0xa5);
     let lent = buffer.lend();

@@ -433,6 +433,6 @@ fn the_conformance_suite_fails_where_the_device_does() {
         Device::from_backend(dirql::backend::model::ModelBackend::new(config, support::Silent)).unwrap();
     let checks = dirql::selftest::run(&device);
     assert_eq!(checks[0].outcome, dirql::selftest::Outcome::Fail);
-    assert_eq!(device.backend().irq(IrqIndex::Error).unwrap().count, 0);
-    assert!(device.backend().read(RegionIndex::CONFIG, 256, &mut [0]).is_err());
+    assert_eq!(device.backend().unwrap().irq(IrqIndex::Error).unwrap().count, 0);
+    assert!(device.backend().unwrap().read(RegionIndex::CONFIG, 256, &mut [0]).is_err());
 }

@@ -40,7 +40,7 @@ impl Dma {
     }
 
     pub(super) fn block(&self, len: usize, align: usize) -> Result<Block> {
-        unpoisoned(&self.core.pool).allocate(self.core.backend(), len, align, self.mask)
+        unpoisoned(&self.core.pool).allocate(self.core.backend()?, len, align, self.mask)
     }
 }
 

@@ -48,7 +48,7 @@ impl Controller {
             None => Mode::ALL.to_vec(),
         };
         for mode in modes {
-            let info = core.backend().irq(mode.irq())?;
+            let info = core.backend()?.irq(mode.irq())?;
             let wanted = info.count.min(request.at_most.into()) as u16;
             // A set that cannot grow is enabled whole, with no eventfd yet; one that can grows as vectors connect.
             let at_once = mode != Mode::Intx && info.noresize;
@@ -119,7 +119,7 @@ impl Controller {
 
     /// Tells the kernel which eventfd to signal.
     pub fn attach(&self, index: u16, eventfd: &EventFd) -> Result<()> {
-        match self.core.backend().set_trigger(self.mode.irq(), index.into(), &[Some(eventfd)])? {
+        match self.core.backend()?.set_trigger(self.mode.irq(), index.into(), &[Some(eventfd)])? {
             None => {
                 self.enabled.store(true, Ordering::Relaxed);
                 Ok(())
@@ -130,25 +130,24 @@ impl Controller {
 
     /// Tells the kernel to signal nobody.
     pub fn detach(&self, index: u16) {
-        let backend = self.core.backend();
         if !self.enabled.load(Ordering::Relaxed) {
             return;
         }
-        let outcome = match self.mode {
+        let outcome = self.core.backend().and_then(|backend| match self.mode {
             Mode::Intx => backend.release(self.mode.irq()),
             Mode::Msi | Mode::Msix => backend.set_trigger(self.mode.irq(), index.into(), &[None]).map(drop),
-        };
+        });
         if let Err(error) = outcome {
             log::error!("{error}");
         }
     }
 
     pub fn unmask(&self, index: u16) -> Result<()> {
-        self.core.backend().unmask(self.mode.irq(), index.into())
+        self.core.backend()?.unmask(self.mode.irq(), index.into())
     }
 
     pub fn fire(&self, index: u16) -> Result<()> {
-        self.core.backend().fire(self.mode.irq(), index.into())
+        self.core.backend()?.fire(self.mode.irq(), index.into())
     }
 
     pub fn set_hook(&self, hook: impl Fn(&Fault) + Send + Sync + 'static) {
@@ -173,12 +172,12 @@ impl Controller {
 
 /// Enables `wanted` vectors, or with `or_fewer` as many as the host has; how many that is.
 fn enable_whole(core: &Core, mode: Mode, wanted: u16, or_fewer: bool) -> Result<u16> {
-    match core.backend().set_trigger(mode.irq(), 0, &vec![None; wanted.into()])? {
+    match core.backend()?.set_trigger(mode.irq(), 0, &vec![None; wanted.into()])? {
         None => Ok(wanted),
         Some(fewer) if !or_fewer => Err(too_few(core, mode, wanted, fewer)),
         Some(fewer) => {
             log::warn!("{}: {fewer} of {wanted} {} vectors are to be had", core.address(), mode.irq());
-            match core.backend().set_trigger(mode.irq(), 0, &vec![None; fewer as usize])? {
+            match core.backend()?.set_trigger(mode.irq(), 0, &vec![None; fewer as usize])? {
                 None => Ok(fewer as u16),
                 Some(even_fewer) => Err(too_few(core, mode, fewer as u16, even_fewer)),
             }
@@ -202,7 +201,7 @@ impl Drop for Controller {
         // INTx was released with its one vector.
         if self.mode != Mode::Intx
             && self.enabled.load(Ordering::Relaxed)
-            && let Err(error) = self.core.backend().release(self.mode.irq())
+            && let Err(error) = self.core.backend().and_then(|backend| backend.release(self.mode.irq()))
         {
             log::error!("{error}");
         }

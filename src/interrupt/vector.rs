@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::VectorStatistics;
 use super::controller::{AnyVector, Controller};
 use super::delivery::{Connection, Section};
-use crate::synchronize::{self, SyncError, unpoisoned};
+use crate::synchronize::{self, Patience, SyncError, unpoisoned};
 use crate::{Error, Result};
 
 /// How long a disconnect waits for the handler that is running.
@@ -39,7 +39,7 @@ impl<T: Send + 'static> Vector<T> {
     /// `Forked`.
     #[inline]
     pub fn synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.connection.section(true, routine)
+        self.connection.section(Patience::Forever, routine)
     }
 
     /// As [`Vector::synchronize`], but never waits.
@@ -48,7 +48,7 @@ impl<T: Send + 'static> Vector<T> {
     /// As there; and `TimedOut` where the handler or another routine is running.
     #[inline]
     pub fn try_synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.connection.section(false, routine)
+        self.connection.section(Patience::None, routine)
     }
 
     /// The vector's index.
@@ -146,7 +146,7 @@ impl<T: Send + 'static> Drop for Vector<T> {
 
 impl<T: Send + 'static> AnyVector for Connection<T> {
     fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError> {
-        self.section(true, |_| routine())
+        self.section(Patience::Forever, |_| routine())
     }
 
     fn statistics(&self) -> VectorStatistics {
@@ -159,11 +159,11 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
 }
 
 impl<T: Send + 'static> Connection<T> {
-    /// Runs `routine` in the section, or without `wait` only where that is free.
+    /// Runs `routine` in the section, waiting as long as `patience` says.
     #[inline]
-    fn section<R>(&self, wait: bool, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
+    fn section<R>(&self, patience: Patience, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
         self.phase.admit()?;
-        self.state.enter_with(wait, |section| self.run_in(section, routine))?
+        self.state.enter_with(patience, |section| self.run_in(section, routine))?
     }
 
     #[inline]

@@ -129,13 +129,14 @@ impl Bar {
         self.check(register)?;
         let mut bytes = [0; 8];
         let bytes = &mut bytes[..size_of::<T>()];
-        self.core.backend().read(self.index, register.offset, bytes)?;
+        self.core.backend()?.read(self.index, register.offset, bytes)?;
         Ok(T::from_bus(bytes))
     }
 
     #[cold]
     fn write_by_call<T: Value>(&self, register: Register<T>, value: T) -> Result<()> {
         self.check(register)?;
-        value.with_bus(|bytes| self.core.backend().write(self.index, register.offset, bytes))
+        let backend = self.core.backend()?;
+        value.with_bus(|bytes| backend.write(self.index, register.offset, bytes))
     }
 }

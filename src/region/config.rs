@@ -26,7 +26,7 @@ impl Config {
     /// # Errors
     /// `InvalidArgument` beyond the end, or what the kernel says.
     pub fn read<T: Value>(&self, offset: u16) -> Result<T> {
-        read(self.core.backend(), offset)
+        read(self.core.backend()?, offset)
     }
 
     /// Writes the register at `offset`.
@@ -34,7 +34,8 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn write<T: Value>(&self, offset: u16, value: T) -> Result<()> {
-        value.with_bus(|bytes| self.core.backend().write(RegionIndex::CONFIG, offset.into(), bytes))
+        let backend = self.core.backend()?;
+        value.with_bus(|bytes| backend.write(RegionIndex::CONFIG, offset.into(), bytes))
     }
 
     /// The vendor and device ids.
@@ -50,11 +51,12 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn snapshot(&self) -> Result<ConfigSpace> {
-        let len = self.core.backend().region(RegionIndex::CONFIG)?.len.min(4096) as usize;
+        let backend = self.core.backend()?;
+        let len = backend.region(RegionIndex::CONFIG)?.len.min(4096) as usize;
         let mut bytes = vec![0; len];
         // By words: a long read would be several accesses anyhow.
         for (word, offset) in bytes.chunks_mut(4).zip((0..).step_by(4)) {
-            self.core.backend().read(RegionIndex::CONFIG, offset, word)?;
+            backend.read(RegionIndex::CONFIG, offset, word)?;
         }
         ConfigSpace::new(bytes).map_err(|error| error.on(self.core.address()))
     }

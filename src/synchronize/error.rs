@@ -25,7 +25,7 @@ pub enum SyncError {
     TimedOut,
     /// The process has forked since, and this is the child.
     Forked,
-    /// The device no longer answers.
+    /// The device no longer answers, or the host has taken it back.
     DeviceGone,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for SyncError {
             Self::Poisoned => "a routine or handler of the vector panicked, or its thread died",
             Self::TimedOut => "the section was not free in time",
             Self::Forked => "the process has forked since the vector was connected",
-            Self::DeviceGone => "the device no longer answers",
+            Self::DeviceGone => "the device is gone: it no longer answers, or the host has taken it back",
         })
     }
 }

@@ -22,7 +22,7 @@ pub use self::completion::Completion;
 pub use self::error::SyncError;
 pub(crate) use self::fork::count as fork_count;
 pub use self::protected::Protected;
-pub(crate) use self::protected::Section;
+pub(crate) use self::protected::{Patience, Section};
 pub use self::rank::Rank;
 pub(crate) use self::thread::{holds_any, id as thread_id};
 

@@ -8,6 +8,13 @@ use std::ops::{Deref, DerefMut};
 use super::lock::Lock;
 use super::{Rank, SyncError, signals, thread};
 
+/// How long a caller waits for a section.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Patience {
+    None,
+    Forever,
+}
+
 /// Data that is reached only in a section.
 ///
 /// The data is not to be had otherwise: this does not compile.
@@ -40,7 +47,7 @@ impl<T: ?Sized> Protected<T> {
     /// `Forked`, `Reentrant` and `LockOrder` before waiting, `Poisoned` after; in each case `routine` has not run.
     #[inline]
     pub fn synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.enter_with(true, |section| section.run(routine))
+        self.enter_with(Patience::Forever, |section| section.run(routine))
     }
 
     /// As [`Protected::synchronize`], but never waits.
@@ -49,33 +56,33 @@ impl<T: ?Sized> Protected<T> {
     /// As there; `TimedOut` where another thread is in the section.
     #[inline]
     pub fn try_synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.enter_with(false, |section| section.run(routine))
+        self.enter_with(Patience::None, |section| section.run(routine))
     }
 
     /// Enters the section and hands it to `inside`, where it was made: a section that moves costs more.
     #[inline]
     pub(crate) fn enter_with<R>(
         &self,
-        wait: bool,
+        patience: Patience,
         inside: impl FnOnce(Section<'_, T>) -> R,
     ) -> Result<R, SyncError> {
-        self.acquire(wait, false, inside)
+        self.acquire(patience, false, inside)
     }
 
     /// Waits for the section and enters it.
     pub(crate) fn enter(&self) -> Result<Section<'_, T>, SyncError> {
-        self.acquire(true, false, |section| section)
+        self.acquire(Patience::Forever, false, |section| section)
     }
 
     /// Waits for the section and enters it, poisoned or not: to tear down.
     pub(crate) fn enter_poisoned(&self) -> Result<Section<'_, T>, SyncError> {
-        self.acquire(true, true, |section| section)
+        self.acquire(Patience::Forever, true, |section| section)
     }
 
     #[inline]
     fn acquire<'a, R>(
         &'a self,
-        wait: bool,
+        patience: Patience,
         even_poisoned: bool,
         inside: impl FnOnce(Section<'a, T>) -> R,
     ) -> Result<R, SyncError> {
@@ -86,11 +93,12 @@ impl<T: ?Sized> Protected<T> {
         }
         let mut waited = 0;
         let acquired = self.lock.try_acquire(me)
-            || if wait {
-                waited = self.lock.acquire_contended(me);
-                true
-            } else {
-                self.lock.try_take_over(me)
+            || match patience {
+                Patience::Forever => {
+                    waited = self.lock.acquire_contended(me);
+                    true
+                }
+                Patience::None => self.lock.try_take_over(me),
             };
         let refused = if acquired {
             if even_poisoned || !self.lock.is_poisoned() {

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where a lock stands in the order that keeps sections from waiting for each other in a circle.
 ///
-/// Locks are entered only upward. Devices stand in the order in which they were opened, and the vectors of one in the
-/// order of their indices.
+/// Locks are entered only upward. Devices stand in the order in which they were opened. Of one device: control, then
+/// deferred calls, then the vectors by their indices, then the error source, then the release request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank(u64);
 
@@ -13,9 +13,33 @@ impl Rank {
     /// Below every lock: what a thread holds that holds nothing.
     pub(crate) const NONE: Self = Self(0);
 
-    /// The rank of a vector, on the `device`th device that this process opened.
+    /// Of what a device's own control does, on the `device`th device that this process opened.
+    pub const fn control(device: u32) -> Self {
+        Self::of(device, 1)
+    }
+
+    /// Of the deferred calls of a vector.
+    pub const fn deferred(device: u32, vector: u16) -> Self {
+        Self::of(device, 0x1_0000 + vector as u32)
+    }
+
+    /// Of a vector.
     pub const fn vector(device: u32, vector: u16) -> Self {
-        Self((device as u64) << 32 | (vector as u64 + 1))
+        Self::of(device, 0x2_0000 + vector as u32)
+    }
+
+    /// Of the error source.
+    pub const fn error(device: u32) -> Self {
+        Self::of(device, 0x3_0000)
+    }
+
+    /// Of the release request.
+    pub const fn request(device: u32) -> Self {
+        Self::of(device, 0x4_0000)
+    }
+
+    const fn of(device: u32, level: u32) -> Self {
+        Self((device as u64) << 32 | level as u64)
     }
 
     /// A rank of its own, in the order of the calls, for a lock that belongs to no device.

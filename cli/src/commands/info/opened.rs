@@ -25,7 +25,7 @@ const INTERRUPTS: [IrqIndex; 5] =
 impl Opened {
     /// Asks the device, and leaves it as it is.
     pub fn of(device: &Device) -> Result<Self> {
-        let backend = device.backend();
+        let backend = device.backend()?;
         let mut regions = Vec::new();
         for index in (0..=7).map(RegionIndex) {
             let info = backend.region(index)?;
