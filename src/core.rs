@@ -20,6 +20,8 @@ pub(crate) struct Core {
     command: Mutex<()>,
     /// One kind of interrupt is enabled, by whoever set this.
     pub(crate) interrupts_enabled: AtomicBool,
+    /// The error source is connected, by whoever set this.
+    pub(crate) errors_enabled: AtomicBool,
     pub(crate) pool: Mutex<Pool>,
     /// Each region that was opened, mapped once.
     mappings: Mutex<HashMap<RegionIndex, Arc<Mapping>>>,
@@ -29,10 +31,11 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(backend: impl Backend + 'static) -> Result<Self> {
         let pool = Mutex::new(Pool::new(&backend.iommu()?));
-        let (number, interrupts_enabled) = (Rank::next_device(), AtomicBool::new(false));
+        let (interrupts_enabled, errors_enabled) = (AtomicBool::new(false), AtomicBool::new(false));
+        let number = Rank::next_device();
         let mappings = Mutex::default();
         let (presence, command, backend) = (Arc::new(Presence::new()), Mutex::new(()), Box::new(backend));
-        Ok(Self { number, presence, command, interrupts_enabled, pool, mappings, backend })
+        Ok(Self { number, presence, command, interrupts_enabled, errors_enabled, pool, mappings, backend })
     }
 
     /// The way to the device, as long as there is one.

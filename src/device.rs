@@ -6,7 +6,7 @@ use crate::backend::group::GroupBackend;
 use crate::backend::{Backend, RegionIndex};
 use crate::core::Core;
 use crate::dma::{Dma, DmaMask};
-use crate::interrupt::{Interrupts, Request};
+use crate::interrupt::{ErrorEvent, ErrorSource, Interrupts, Request};
 use crate::region::{Bar, Config};
 use crate::{Address, Result};
 
@@ -82,6 +82,19 @@ impl Device {
     /// `Busy` while they are enabled already; E11 where the function or the host has none.
     pub fn interrupts(&self, request: impl Into<Request>) -> Result<Interrupts> {
         Interrupts::enable(self.core.clone(), request.into())
+    }
+
+    /// Connects `handler` to the device's error source, and moves `state` into its lock. Before the handler is called,
+    /// the device is looked at: where it does not answer, every call and everybody who waits is told `DeviceGone`.
+    ///
+    /// # Errors
+    /// `Precondition` (E11) where the function reports no errors; `Busy` where a handler is connected.
+    pub fn error_source<T, F>(&self, state: T, handler: F) -> Result<ErrorSource<T>>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut T, ErrorEvent) + Send + 'static,
+    {
+        ErrorSource::connect(&self.core, state, handler)
     }
 
     /// Whether [`Device::reset`] can do anything.

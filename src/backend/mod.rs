@@ -16,8 +16,10 @@ use vmm_sys_util::eventfd::EventFd;
 use crate::{Address, Result};
 
 pub(crate) use self::bus_master::set_bus_master;
+pub(crate) use self::eventfd::take_now;
 
 mod bus_master;
+mod eventfd;
 pub mod group;
 pub mod model;
 

@@ -1,4 +1,4 @@
-//! What all vectors of a device share: the mode that is enabled, and who is connected.
+//! What all connections of one kind share: what is enabled, and who is connected.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,8 +7,13 @@ use std::sync::{Arc, Mutex, Weak};
 
 use vmm_sys_util::eventfd::EventFd;
 
+use super::mode::Wanted;
+use super::source::Source;
 use super::{Fault, Mode, Request, VectorStatistics};
+use crate::backend::{IrqIndex, RegionIndex};
 use crate::core::Core;
+use crate::pci::register;
+use crate::presence::Presence;
 use crate::synchronize::{SyncError, unpoisoned};
 use crate::{Address, Code, Error, ErrorKind, Result};
 
@@ -18,35 +23,50 @@ type Hook = Arc<dyn Fn(&Fault) + Send + Sync>;
 pub trait AnyVector: Send + Sync {
     /// Runs `routine` serialized with the handler.
     fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError>;
+    /// Queues a deferred call; false where one is queued.
+    fn defer(&self) -> Result<bool, SyncError>;
     /// The counters.
     fn statistics(&self) -> VectorStatistics;
     /// Whether it has been disconnected for good.
     fn is_over(&self) -> bool;
 }
 
-/// What all vectors of a device share. The last one to go disables the mode.
+/// What is enabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Enabled {
+    /// Vectors.
+    Vectors(Mode),
+    /// None, because the device is declared to have none.
+    Nothing,
+    /// The error source.
+    Errors,
+}
+
+/// What all connections of one kind share. The last one to go disables it.
 pub struct Controller {
     core: Arc<Core>,
-    mode: Mode,
-    count: u16,
-    enabled: AtomicBool,
+    enabled: Enabled,
+    /// The kernel has been told: there is something to release.
+    is_triggered: AtomicBool,
     slots: Mutex<Vec<Option<Weak<dyn AnyVector>>>>,
     hook: Mutex<Option<Hook>>,
 }
 
 impl fmt::Debug for Controller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { core, mode, count, .. } = self;
-        write!(f, "Controller({}, {mode}, {count} vectors)", core.address())
+        write!(f, "Controller({}, {:?}, {} of them)", self.core.address(), self.enabled, self.count())
     }
 }
 
 impl Controller {
+    /// Enables vectors.
     pub fn enable(core: Arc<Core>, request: Request) -> Result<Self> {
-        let modes = match request.mode {
-            Some(mode) => vec![mode],
-            None => Mode::ALL.to_vec(),
+        let modes = match request.wanted {
+            Wanted::Mode(mode) => vec![mode],
+            Wanted::Best => Mode::ALL.to_vec(),
+            Wanted::Nothing => return Ok(Self::new(core, Enabled::Nothing, 0, false)),
         };
+        let or_next = request.wanted == Wanted::Best;
         for mode in modes {
             let info = core.backend()?.irq(mode.irq())?;
             let wanted = info.count.min(request.at_most.into()) as u16;
@@ -54,26 +74,39 @@ impl Controller {
             let at_once = mode != Mode::Intx && info.noresize;
             let enabled = match wanted {
                 0 => continue,
-                _ if at_once => enable_whole(&core, mode, wanted, request.mode.is_none()),
+                _ if at_once => enable_whole(&core, mode, wanted, or_next),
                 _ => Ok(wanted),
             };
-            let count = match enabled {
-                Ok(count) => count,
-                Err(error) if request.mode.is_none() => {
-                    log::warn!("{error}");
-                    continue;
-                }
+            match enabled {
+                Ok(count) => return Ok(Self::new(core, Enabled::Vectors(mode), count, at_once)),
+                Err(error) if or_next => log::warn!("{error}"),
                 Err(error) => return Err(error),
-            };
-            let slots = Mutex::new(vec![None; count.into()]);
-            let enabled = AtomicBool::new(at_once);
-            return Ok(Self { core, mode, count, enabled, slots, hook: Mutex::default() });
+            }
         }
-        let what = request.mode.map_or_else(|| "interrupts".to_owned(), |mode| mode.irq().to_string());
+        let what = match request.wanted {
+            Wanted::Mode(mode) => mode.irq().to_string(),
+            _ => "interrupts".to_owned(),
+        };
         Err(Error::new(ErrorKind::Precondition, format!("enabling of {what}"))
             .on(core.address())
             .why(format!("the function has no {what}, or the host has no vector left"))
             .code(Code::E11))
+    }
+
+    /// The error source, where the function has one.
+    pub fn errors(core: Arc<Core>) -> Result<Self> {
+        if core.backend()?.irq(IrqIndex::Error)?.count > 0 {
+            return Ok(Self::new(core, Enabled::Errors, 1, false));
+        }
+        Err(Error::new(ErrorKind::Precondition, "enabling of error reports")
+            .on(core.address())
+            .why("the function has no error source: only those of PCI Express do")
+            .code(Code::E11))
+    }
+
+    fn new(core: Arc<Core>, enabled: Enabled, count: u16, is_triggered: bool) -> Self {
+        let slots = Mutex::new(vec![None; count.into()]);
+        Self { core, enabled, is_triggered: AtomicBool::new(is_triggered), slots, hook: Mutex::default() }
     }
 
     pub fn address(&self) -> Address {
@@ -95,12 +128,29 @@ impl Controller {
         self.core.is_forked()
     }
 
-    pub fn mode(&self) -> Mode {
-        self.mode
+    pub fn presence(&self) -> &Arc<Presence> {
+        self.core.presence()
+    }
+
+    pub fn mode(&self) -> Option<Mode> {
+        match self.enabled {
+            Enabled::Vectors(mode) => Some(mode),
+            Enabled::Nothing | Enabled::Errors => None,
+        }
     }
 
     pub fn count(&self) -> u16 {
-        self.count
+        unpoisoned(&self.slots).len() as u16
+    }
+
+    /// Whether the device does not answer any more: by a register that the kernel reads from the device itself.
+    pub fn device_is_gone(&self) -> bool {
+        let mut class = [0; 4];
+        let read = self
+            .core
+            .backend()
+            .and_then(|backend| backend.read(RegionIndex::CONFIG, register::REVISION_ID.into(), &mut class));
+        read.is_err() || class == [0xff; 4]
     }
 
     /// The handler connected to the vector.
@@ -111,43 +161,53 @@ impl Controller {
         if vector.is_over() { Err(SyncError::NotConnected) } else { Ok(vector) }
     }
 
-    pub fn enter_vector(&self, index: u16, vector: Arc<dyn AnyVector>) {
+    pub fn enter(&self, index: u16, vector: Arc<dyn AnyVector>) {
         if let Some(slot) = unpoisoned(&self.slots).get_mut(usize::from(index)) {
             *slot = Some(Arc::downgrade(&vector));
         }
     }
 
     /// Tells the kernel which eventfd to signal.
-    pub fn attach(&self, index: u16, eventfd: &EventFd) -> Result<()> {
-        match self.core.backend()?.set_trigger(self.mode.irq(), index.into(), &[Some(eventfd)])? {
+    pub fn attach(&self, source: Source, eventfd: &EventFd) -> Result<()> {
+        let index = source.index().into();
+        match self.core.backend()?.set_trigger(source.irq(), index, &[Some(eventfd)])? {
             None => {
-                self.enabled.store(true, Ordering::Relaxed);
+                self.is_triggered.store(true, Ordering::Relaxed);
                 Ok(())
             }
-            Some(fewer) => Err(too_few(&self.core, self.mode, self.count, fewer)),
+            Some(fewer) => Err(too_few(&self.core, source.irq(), self.count(), fewer)),
         }
     }
 
     /// Tells the kernel to signal nobody.
-    pub fn detach(&self, index: u16) {
-        if !self.enabled.load(Ordering::Relaxed) {
+    pub fn detach(&self, source: Source) {
+        if !self.is_triggered.load(Ordering::Relaxed) {
             return;
         }
-        let outcome = self.core.backend().and_then(|backend| match self.mode {
-            Mode::Intx => backend.release(self.mode.irq()),
-            Mode::Msi | Mode::Msix => backend.set_trigger(self.mode.irq(), index.into(), &[None]).map(drop),
+        let outcome = self.core.backend().and_then(|backend| match source {
+            Source::Vector(Mode::Intx, _) | Source::Error => backend.release(source.irq()),
+            Source::Vector(..) => backend.set_trigger(source.irq(), source.index().into(), &[None]).map(drop),
         });
-        if let Err(error) = outcome {
+        self.log_unless_gone(outcome);
+    }
+
+    /// What fails because there is no device any more need not be told.
+    fn log_unless_gone(&self, outcome: Result<()>) {
+        if let (Err(error), false) = (outcome, self.presence().is_gone()) {
             log::error!("{error}");
         }
     }
 
-    pub fn unmask(&self, index: u16) -> Result<()> {
-        self.core.backend()?.unmask(self.mode.irq(), index.into())
+    pub fn unmask(&self, source: Source) -> Result<()> {
+        self.core.backend()?.unmask(source.irq(), source.index().into())
     }
 
+    /// Signals a vector's eventfd as if the device had fired.
     pub fn fire(&self, index: u16) -> Result<()> {
-        self.core.backend()?.fire(self.mode.irq(), index.into())
+        match self.mode() {
+            Some(mode) => self.core.backend()?.fire(mode.irq(), index.into()),
+            None => Err(Error::from(SyncError::InvalidVector).on(self.address())),
+        }
     }
 
     pub fn set_hook(&self, hook: impl Fn(&Fault) + Send + Sync + 'static) {
@@ -174,19 +234,19 @@ impl Controller {
 fn enable_whole(core: &Core, mode: Mode, wanted: u16, or_fewer: bool) -> Result<u16> {
     match core.backend()?.set_trigger(mode.irq(), 0, &vec![None; wanted.into()])? {
         None => Ok(wanted),
-        Some(fewer) if !or_fewer => Err(too_few(core, mode, wanted, fewer)),
+        Some(fewer) if !or_fewer => Err(too_few(core, mode.irq(), wanted, fewer)),
         Some(fewer) => {
             log::warn!("{}: {fewer} of {wanted} {} vectors are to be had", core.address(), mode.irq());
             match core.backend()?.set_trigger(mode.irq(), 0, &vec![None; fewer as usize])? {
                 None => Ok(fewer as u16),
-                Some(even_fewer) => Err(too_few(core, mode, fewer as u16, even_fewer)),
+                Some(even_fewer) => Err(too_few(core, mode.irq(), fewer as u16, even_fewer)),
             }
         }
     }
 }
 
-fn too_few(core: &Core, mode: Mode, wanted: u16, available: u32) -> Error {
-    Error::new(ErrorKind::Precondition, format!("enabling of {wanted} {} vectors", mode.irq()))
+fn too_few(core: &Core, irq: IrqIndex, wanted: u16, available: u32) -> Error {
+    Error::new(ErrorKind::Precondition, format!("enabling of {wanted} {irq} vectors"))
         .on(core.address())
         .why(format!("the host has {available} to give; none was enabled"))
         .fix(format!("ask for at most {available}, or for the best mode"))
@@ -198,13 +258,16 @@ impl Drop for Controller {
         if self.is_forked() {
             return;
         }
-        // INTx was released with its one vector.
-        if self.mode != Mode::Intx
-            && self.enabled.load(Ordering::Relaxed)
-            && let Err(error) = self.core.backend().and_then(|backend| backend.release(self.mode.irq()))
+        // A line and the error source were released with their one connection.
+        if let Enabled::Vectors(mode @ (Mode::Msi | Mode::Msix)) = self.enabled
+            && self.is_triggered.load(Ordering::Relaxed)
         {
-            log::error!("{error}");
+            self.log_unless_gone(self.core.backend().and_then(|backend| backend.release(mode.irq())));
         }
-        self.core.interrupts_enabled.store(false, Ordering::Release);
+        let enabled = match self.enabled {
+            Enabled::Errors => &self.core.errors_enabled,
+            Enabled::Vectors(_) | Enabled::Nothing => &self.core.interrupts_enabled,
+        };
+        enabled.store(false, Ordering::Release);
     }
 }

@@ -1,17 +1,29 @@
 //! What a handler is told, and what it answers.
 
 use super::Mode;
+use super::slot::Slot;
 use crate::{Error, Result};
 
 /// What a handler is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Event {
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
     /// The vector's index.
     pub vector: u16,
     /// How the interrupt arrived.
     pub mode: Mode,
     /// How many interrupts this one call stands for, at least 1: so the handler drains the device.
     pub count: u64,
+    pub(super) deferred: &'a Slot,
+}
+
+impl Event<'_> {
+    /// Queues the vector's deferred call, which sees all that the handler has written until here: false where one is
+    /// queued already that has not begun, or the vector has none.
+    ///
+    /// Source: `IoRequestDpc` of wdm.h; R26 of `docs/synchronize.md`.
+    pub fn defer(&self) -> bool {
+        self.deferred.queue()
+    }
 }
 
 /// What a handler answers.
@@ -21,7 +33,8 @@ pub enum Handled {
     Yes,
     /// It had not: counted as spurious.
     No,
-    /// The device is not quiet yet. INTx stays masked until [`super::Vector::unmask`]; a message counts as handled.
+    /// The device is not quiet yet. INTx stays masked until [`super::Vector::unmask`], mostly by
+    /// the deferred call; a message counts as handled.
     KeepMasked,
 }
 

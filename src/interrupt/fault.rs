@@ -23,6 +23,11 @@ pub enum FaultKind {
     HandlerFailed(Error),
     /// It is well, but an interrupt did not get to it, or the line could not be unmasked after it.
     DeliveryFailed(Error),
+    /// It was called again and again and found nothing to do. The vector was quieted: no interrupt comes until
+    /// [`super::Vector::clear_fault`].
+    Storm,
+    /// The vector's deferred call panicked, with these words. Others will run.
+    DeferredCallPanicked(String),
 }
 
 impl fmt::Display for Fault {
@@ -36,6 +41,12 @@ impl fmt::Display for Fault {
             }
             FaultKind::HandlerFailed(error) => {
                 write!(f, "the handler of vector {} failed: {error}", self.vector)
+            }
+            FaultKind::Storm => {
+                write!(f, "vector {} was quieted: its interrupts did not end, and meant nothing", self.vector)
+            }
+            FaultKind::DeferredCallPanicked(words) => {
+                write!(f, "the deferred call of vector {} panicked: {words}", self.vector)
             }
         }
     }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::connection::Ownership;
 use super::controller::Controller;
-use super::vector;
-use super::{Event, Fault, IntoHandled, Mode, Request, Vector, VectorStatistics};
+use super::{
+    Event, Fault, IntoHandled, LockGroup, Mode, Priority, Request, Vector, VectorBuilder, VectorStatistics,
+};
 use crate::core::Core;
-use crate::synchronize::SyncError;
+use crate::synchronize::{SyncError, signals};
 use crate::{Error, ErrorKind, Result};
 
 /// The interrupts of a device, of one mode.
@@ -30,8 +32,8 @@ impl Interrupts {
         Ok(Self { controller: Arc::new(controller) })
     }
 
-    /// How interrupts arrive.
-    pub fn mode(&self) -> Mode {
+    /// How interrupts arrive; `None` where the device is declared to have none.
+    pub fn mode(&self) -> Option<Mode> {
         self.controller.mode()
     }
 
@@ -60,24 +62,31 @@ impl Interrupts {
     ///
     /// # Errors
     /// `InvalidArgument` for an index out of range, `Busy` where a handler is connected; E11 where the kernel refuses.
-    pub fn connect<T, F, H>(&mut self, index: u16, state: T, mut handler: F) -> Result<Vector<T>>
+    pub fn connect<T, F, H>(&mut self, index: u16, state: T, handler: F) -> Result<Vector<T>>
     where
         T: Send + 'static,
-        F: FnMut(&mut T, Event) -> H + Send + 'static,
+        F: FnMut(&mut T, Event<'_>) -> H + Send + 'static,
         H: IntoHandled,
     {
-        match self.controller.slot(index) {
-            Err(SyncError::NotConnected) => {}
-            Err(error) => return Err(Error::from(error).on(self.controller.address())),
-            Ok(_) => {
-                return Err(Error::new(ErrorKind::Busy, format!("connecting of vector {index}"))
-                    .on(self.controller.address())
-                    .why("a handler is connected to it"));
-            }
-        }
-        vector::connect(&self.controller, index, state, move |state, event| {
-            handler(state, event).into_handled()
-        })
+        self.vector(index, state).connect(handler)
+    }
+
+    /// The vector `index` with `state` for its lock, to be connected once it is said how it is to be served.
+    pub fn vector<T: Send + 'static>(&mut self, index: u16, state: T) -> VectorBuilder<'_, T> {
+        VectorBuilder::new(&self.controller, index, Ok(Ownership::Own(state)))
+    }
+
+    /// One lock with one `state` for several vectors: see [`Interrupts::vector_in`].
+    ///
+    /// # Errors
+    /// `InvalidArgument` for no vectors, or one that there is not.
+    pub fn group<T: Send + 'static>(&self, members: &[u16], state: T) -> Result<LockGroup<T>> {
+        LockGroup::new(&self.controller, members, state)
+    }
+
+    /// The vector `index` with the state of `group`, to be connected.
+    pub fn vector_in<T: Send + 'static>(&mut self, group: &LockGroup<T>, index: u16) -> VectorBuilder<'_, T> {
+        VectorBuilder::new(&self.controller, index, group.share(&self.controller, index))
     }
 
     /// Runs `routine` serialized with the handler of a vector that is known by its index only, as
@@ -91,6 +100,38 @@ impl Interrupts {
         let mut result = None;
         vector.synchronize(&mut || result = routine.take().map(|routine| routine()))?;
         result.ok_or(SyncError::NotConnected)
+    }
+
+    /// As [`Interrupts::synchronize`] where the priority is `Medium` or `High`; at `Low`, `routine` is only kept from
+    /// being disturbed by signals. Where the device is declared to have no interrupts, there is nothing to be
+    /// serialized with, and every priority is `Low`.
+    ///
+    /// # Errors
+    /// As there, where it is serialized; `InvalidVector` at any priority for an index out of range.
+    pub fn synchronize_at<R>(
+        &self,
+        priority: Priority,
+        index: u16,
+        routine: impl FnOnce() -> R,
+    ) -> Result<R, SyncError> {
+        let has_none = self.mode().is_none();
+        match self.controller.slot(index) {
+            Err(SyncError::InvalidVector) if !(has_none && index == 0) => Err(SyncError::InvalidVector),
+            _ if has_none || priority == Priority::Low => {
+                self.controller.presence().check()?;
+                let _undisturbed = signals::mask_thread();
+                Ok(routine())
+            }
+            _ => self.synchronize(index, routine),
+        }
+    }
+
+    /// Queues the deferred call of a vector: see [`Vector::defer`].
+    ///
+    /// # Errors
+    /// `InvalidVector` for an index out of range, `NotConnected`, `Disconnecting`.
+    pub fn defer(&self, index: u16) -> Result<bool, SyncError> {
+        self.controller.slot(index)?.defer()
     }
 
     /// Raises the vector as if the device had: the loopback self-test. The device itself is not involved.

@@ -48,7 +48,19 @@ impl serde::Serialize for Mode {
 #[derive(Debug, Clone, Copy)]
 pub struct Best;
 
-/// Which interrupts a driver wants: [`Best`], or a [`Mode`], with at most so many vectors.
+/// None: the device is declared to raise no interrupts. Then [`super::Interrupts::synchronize_at`] still runs routines.
+#[derive(Debug, Clone, Copy)]
+pub struct NoInterrupts;
+
+/// What a [`Request`] asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Best,
+    Mode(Mode),
+    Nothing,
+}
+
+/// Which interrupts a driver wants: [`Best`], a [`Mode`], or [`NoInterrupts`], with at most so many vectors.
 ///
 /// ```
 /// use dirql::interrupt::{Best, Mode, Request};
@@ -57,11 +69,15 @@ pub struct Best;
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Request {
-    pub(crate) mode: Option<Mode>,
+    pub(crate) wanted: Wanted,
     pub(crate) at_most: u16,
 }
 
 impl Request {
+    const fn of(wanted: Wanted) -> Self {
+        Self { wanted, at_most: u16::MAX }
+    }
+
     /// Enables no more than `vectors` of them, at least one. Each vector enabled costs the host one of its own.
     #[must_use]
     pub fn at_most(mut self, vectors: u16) -> Self {
@@ -72,12 +88,18 @@ impl Request {
 
 impl From<Best> for Request {
     fn from(_: Best) -> Self {
-        Self { mode: None, at_most: u16::MAX }
+        Self::of(Wanted::Best)
     }
 }
 
 impl From<Mode> for Request {
     fn from(mode: Mode) -> Self {
-        Self { mode: Some(mode), at_most: u16::MAX }
+        Self::of(Wanted::Mode(mode))
+    }
+}
+
+impl From<NoInterrupts> for Request {
+    fn from(_: NoInterrupts) -> Self {
+        Self::of(Wanted::Nothing)
     }
 }

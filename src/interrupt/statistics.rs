@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::Mode;
+use super::source::Source;
 use crate::synchronize::unpoisoned;
 
 /// The longest time that is told apart, in nanoseconds.
@@ -109,7 +110,8 @@ impl Counters {
         unpoisoned(&self.waits).saturating_record(nanoseconds);
     }
 
-    pub fn read(&self, index: u16, mode: Mode) -> VectorStatistics {
+    pub fn read(&self, source: Source) -> VectorStatistics {
+        let (index, mode) = (source.index(), source.mode());
         let calls = self.sections.load(Ordering::Relaxed);
         VectorStatistics {
             index,
@@ -159,7 +161,7 @@ mod tests {
         for _ in 0..2 {
             counters.section(100);
         }
-        let read = counters.read(3, Mode::Msi);
+        let read = counters.read(Source::Vector(Mode::Msi, 3));
         assert_eq!((read.index, read.synchronize.calls), (3, 100));
         assert_eq!(read.synchronize.wait_ns, Percentiles { p50: 0, p99: 100 });
         assert_eq!(read.handler_ns, Percentiles::default());

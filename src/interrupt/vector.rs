@@ -5,10 +5,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::VectorStatistics;
-use super::controller::{AnyVector, Controller};
-use super::delivery::{Connection, Section};
-use crate::synchronize::{self, Patience, SyncError, unpoisoned};
-use crate::{Error, Result};
+use super::connection::Connection;
+use super::controller::AnyVector;
+use crate::Result;
+use crate::synchronize::{Patience, SyncError, unpoisoned};
 
 /// How long a disconnect waits for the handler that is running.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,10 +18,11 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The state is nowhere else: a routine that shares it with the handler goes through here. Dropping the vector
 /// disconnects it.
 ///
-/// Source: `KeSynchronizeExecution` (seed `KSYNCHRONIZE_ROUTINE`, wdm.h); R1 to R10 and R27 of `docs/synchronize.md`.
+/// Source: `KeSynchronizeExecution` (seed `KSYNCHRONIZE_ROUTINE`, wdm.h); R1 to R10, R21, R24, R26 and R27 of
+/// `docs/synchronize.md`.
 #[derive(Debug)]
 pub struct Vector<T: Send + 'static> {
-    connection: Arc<Connection<T>>,
+    pub(super) connection: Arc<Connection<T>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -36,7 +37,7 @@ impl<T: Send + 'static> Vector<T> {
     ///
     /// # Errors
     /// On every error `routine` has not run: `NotConnected`, `Disconnecting`, `Reentrant`, `LockOrder`, `Poisoned`,
-    /// `Forked`.
+    /// `Forked`, `DeviceGone`.
     #[inline]
     pub fn synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
         self.connection.section(Patience::Forever, routine)
@@ -53,7 +54,16 @@ impl<T: Send + 'static> Vector<T> {
 
     /// The vector's index.
     pub fn index(&self) -> u16 {
-        self.connection.index
+        self.connection.source.index()
+    }
+
+    /// Queues the vector's deferred call: false where one is queued already that has not begun, or the vector has none.
+    /// Each true leads to one run.
+    ///
+    /// # Errors
+    /// `NotConnected`, `Disconnecting`.
+    pub fn defer(&self) -> Result<bool, SyncError> {
+        AnyVector::defer(&*self.connection)
     }
 
     /// Whether a panic has left the state half done. Until [`Vector::clear_poison`], no handler and no routine runs.
@@ -73,8 +83,41 @@ impl<T: Send + 'static> Vector<T> {
         Ok(())
     }
 
+    /// Stops delivery without disconnecting: once this has returned, the handler does not run until
+    /// [`Vector::activate`]. Routines still do. Messages cannot be held back in the kernel, so they are counted; INTx
+    /// stays masked with the next one.
+    ///
+    /// Source: `IoReportInterruptInactive` of wdm.h; R21 of `docs/synchronize.md`.
+    ///
+    /// # Errors
+    /// As [`Vector::synchronize`] where the section cannot be entered; in this vector's own section it always can.
+    pub fn deactivate(&self) -> Result<(), SyncError> {
+        self.connection.deactivate()
+    }
+
+    /// Lets delivery go on: what came since [`Vector::deactivate`] is delivered as one call.
+    ///
+    /// # Errors
+    /// Where INTx cannot be unmasked or the replay cannot be raised.
+    pub fn activate(&self) -> Result<()> {
+        self.connection.activate()
+    }
+
+    /// Whether the vector was quieted because its interrupts did not end and meant nothing: a storm.
+    pub fn is_faulted(&self) -> bool {
+        self.connection.is_faulted()
+    }
+
+    /// Lets a vector that was quieted fire again: when the device has been put in order.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn clear_fault(&self) -> Result<()> {
+        self.connection.clear_fault()
+    }
+
     /// Lets INTx fire again after a handler that returned [`super::Handled::KeepMasked`] or an error. Nothing to do
-    /// for messages.
+    /// for messages, and while the vector is inactive or faulted.
     ///
     /// # Errors
     /// Where the kernel refuses.
@@ -84,19 +127,25 @@ impl<T: Send + 'static> Vector<T> {
 
     /// What was counted since the vector was connected.
     pub fn statistics(&self) -> VectorStatistics {
-        self.connection.statistics()
+        AnyVector::statistics(&*self.connection)
     }
 
-    /// Takes the handler away, and gives the state back.
+    pub(super) fn is_connected_by(&self, connection: &Connection<T>) -> bool {
+        std::ptr::eq(&*self.connection, connection)
+    }
+
+    /// Takes the handler away, and gives the state back; that of a [`super::LockGroup`] stays in the group.
     ///
-    /// After it has returned, no handler or routine of this connection runs, ever. Where two threads disconnect at
-    /// once, one gets the state and the other waits and gets `None`. In its own handler or fault hook it returns `None`
-    /// at once, and the handler is gone right after it returns; a later call gives the state.
+    /// After it has returned, no handler, deferred call or routine of this connection runs, ever; what was deferred has
+    /// run. Where two threads disconnect at once, one gets the state and the other waits and gets `None`. In its own
+    /// handler, deferred call or fault hook it returns `None` at once, and the vector is gone right after that returns;
+    /// a later call gives the state.
     ///
     /// # Errors
-    /// `Reentrant` in a section of this vector, `LockOrder` in one of another vector: the handler that it would wait
-    /// for may be waiting for this thread. `TimedOut` after 10 s of waiting for a handler; it is disconnected once it
-    /// returns. `Forked` in a child.
+    /// `Reentrant` in a section of this vector. `LockOrder` in a section or deferred call that comes at or after this
+    /// vector's deferred calls in lock order, so in any other of its device: what it would wait for may be waiting for
+    /// this thread. `TimedOut` after 10 s of waiting; it is disconnected once handler and deferred call have returned.
+    /// `Forked` in a child.
     pub fn disconnect(&self) -> Result<Option<T>, SyncError> {
         let connection = &self.connection;
         if connection.is_forked() {
@@ -106,12 +155,7 @@ impl<T: Send + 'static> Vector<T> {
             connection.stop();
             return Ok(None);
         }
-        if connection.state.held_by_me() {
-            return Err(SyncError::Reentrant);
-        }
-        if synchronize::holds_any() {
-            return Err(SyncError::LockOrder);
-        }
+        connection.may_wait_for_end()?;
         connection.stop();
         if !connection.wait_until_over(DISCONNECT_TIMEOUT) {
             return Err(SyncError::TimedOut);
@@ -142,80 +186,4 @@ impl<T: Send + 'static> Drop for Vector<T> {
             Err(error) => log::error!("{}: disconnecting on drop: {error}", self.connection.name()),
         }
     }
-}
-
-impl<T: Send + 'static> AnyVector for Connection<T> {
-    fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError> {
-        self.section(Patience::Forever, |_| routine())
-    }
-
-    fn statistics(&self) -> VectorStatistics {
-        self.counters.read(self.index, self.controller.mode())
-    }
-
-    fn is_over(&self) -> bool {
-        self.phase.is_over()
-    }
-}
-
-impl<T: Send + 'static> Connection<T> {
-    /// Runs `routine` in the section, waiting as long as `patience` says.
-    #[inline]
-    fn section<R>(&self, patience: Patience, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.phase.admit()?;
-        self.state.enter_with(patience, |section| self.run_in(section, routine))?
-    }
-
-    #[inline]
-    fn run_in<R>(
-        &self,
-        mut section: Section<'_, T>,
-        routine: impl FnOnce(&mut T) -> R,
-    ) -> Result<R, SyncError> {
-        // Disconnected while this thread waited: the state may be there still, but the promise has ended.
-        let admitted = self.phase.admit();
-        let state = match (admitted, section.as_mut()) {
-            (Ok(()), Some(state)) => state,
-            (refused, _) => {
-                section.finish();
-                return Err(refused.err().unwrap_or(SyncError::NotConnected));
-            }
-        };
-        let result = routine(state);
-        self.counters.section(section.waited_ns());
-        section.finish();
-        Ok(result)
-    }
-
-    fn is_forked(&self) -> bool {
-        self.controller.is_forked()
-    }
-
-    fn name(&self) -> String {
-        format!("{} vector {}", self.controller.address(), self.index)
-    }
-}
-
-/// Connects: eventfd, thread, state, and only then the kernel's trigger.
-pub(super) fn connect<T, F>(
-    controller: &Arc<Controller>,
-    index: u16,
-    state: T,
-    handler: F,
-) -> Result<Vector<T>>
-where
-    T: Send + 'static,
-    F: FnMut(&mut T, super::Event) -> Result<super::Handled> + Send + 'static,
-{
-    let fail = |error: &std::io::Error, what: &str| Error::io(error, what).on(controller.address());
-    let connection = Connection::new(controller.clone(), index, state)
-        .map_err(|error| fail(&error, "making of an eventfd"))?;
-    let connection = Arc::new(connection);
-    let thread = super::delivery::spawn(connection.clone(), handler)
-        .map_err(|error| fail(&error, "start of a vector's thread"))?;
-    let vector = Vector::new(connection.clone(), thread);
-    controller.enter_vector(index, connection.clone());
-    // On an error the vector is dropped, which ends its thread.
-    controller.attach(index, &connection.eventfd)?;
-    Ok(vector)
 }

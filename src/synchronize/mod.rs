@@ -24,7 +24,7 @@ pub(crate) use self::fork::count as fork_count;
 pub use self::protected::Protected;
 pub(crate) use self::protected::{Patience, Section};
 pub use self::rank::Rank;
-pub(crate) use self::thread::{holds_any, id as thread_id};
+pub(crate) use self::thread::{held, id as thread_id, set_held};
 
 /// Locks a mutex of our own bookkeeping: a panic elsewhere leaves it usable.
 pub(crate) fn unpoisoned<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

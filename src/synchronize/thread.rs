@@ -47,11 +47,6 @@ pub fn set_held(rank: Rank) {
     STATE.with(|state| state.held.set(rank));
 }
 
-/// Whether this thread is in a section or handler.
-pub fn holds_any() -> bool {
-    held() != Rank::NONE
-}
-
 /// Whether every maskable signal is blocked on this thread for as long as it says so.
 #[inline]
 pub fn masked() -> bool {

@@ -248,7 +248,7 @@ impl Driver for E1000 {
             ("chip", "Intel 82540EM".into()),
             ("address", self.mac.to_string()),
             ("link", self.link()?.to_string()),
-            ("interrupts", self.interrupts.mode().to_string()),
+            ("interrupts", self.vector.statistics().mode.to_string()),
             ("receive ring", ring.clone()),
             ("receive overruns", overruns.to_string()),
             ("transmit ring", ring),

@@ -1,0 +1,344 @@
+//! One connection of a handler: the state, the ways into its section, and how it ends.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use vmm_sys_util::eventfd::{EFD_CLOEXEC, EventFd};
+
+use super::backlog::Backlog;
+use super::controller::{AnyVector, Controller};
+use super::phase::Phase;
+use super::slot::Slot;
+use super::source::Source;
+use super::statistics::Counters;
+use super::{Fault, FaultKind, VectorStatistics};
+use crate::presence::Presence;
+use crate::synchronize::{self, Completion, Patience, Protected, SyncError, held, thread_id, unpoisoned};
+use crate::{Error, Result};
+
+/// The state behind its lock: `None` once it has been taken out.
+pub type State<T> = Protected<Option<T>>;
+
+/// The section of a connection.
+pub type Section<'a, T> = synchronize::Section<'a, Option<T>>;
+
+/// Whose the state is.
+#[derive(Debug)]
+pub enum Ownership<T> {
+    /// The connection's alone, and given back at its end.
+    Own(T),
+    /// A group's, whose lock the connection shares.
+    Shared(Arc<State<T>>),
+}
+
+/// One connection of a handler to its source, shared by its threads and its [`super::Vector`].
+///
+/// A reconnected vector gets another connection with another eventfd, so nothing of the old one can reach it.
+#[derive(Debug)]
+pub struct Connection<T> {
+    pub source: Source,
+    pub state: Arc<State<T>>,
+    pub phase: Phase,
+    pub eventfd: EventFd,
+    pub counters: Counters,
+    pub controller: Arc<Controller>,
+    pub deferred: Slot,
+    pub backlog: Backlog,
+    pub presence: Arc<Presence>,
+    /// The kernel's ids of the threads of handler and deferred calls, while they run.
+    pub handler_thread: AtomicU32,
+    pub deferred_thread: AtomicU32,
+    is_shared: bool,
+    /// Quieted because its interrupts meant nothing.
+    faulted: AtomicBool,
+    /// Held while the kernel's trigger is set or taken away.
+    trigger: Mutex<()>,
+    /// The state, once the threads have ended.
+    remains: Mutex<Option<T>>,
+    over: Completion,
+}
+
+impl<T: Send + 'static> Connection<T> {
+    pub fn new(
+        controller: Arc<Controller>,
+        source: Source,
+        state: Ownership<T>,
+        takes_deferred_calls: bool,
+    ) -> std::io::Result<Self> {
+        let is_shared = matches!(state, Ownership::Shared(_));
+        let state = match state {
+            Ownership::Own(state) => Arc::new(Protected::new(source.rank(controller.number()), Some(state))),
+            Ownership::Shared(state) => state,
+        };
+        Ok(Self {
+            source,
+            state,
+            phase: Phase::default(),
+            eventfd: EventFd::new(EFD_CLOEXEC)?,
+            counters: Counters::new(),
+            deferred: Slot::new(takes_deferred_calls),
+            backlog: Backlog::default(),
+            presence: controller.presence().clone(),
+            controller,
+            handler_thread: AtomicU32::new(0),
+            deferred_thread: AtomicU32::new(0),
+            is_shared,
+            faulted: AtomicBool::new(false),
+            trigger: Mutex::new(()),
+            remains: Mutex::new(None),
+            over: Completion::new(),
+        })
+    }
+
+    /// Runs `routine` in the section, waiting as long as `patience` says.
+    #[inline]
+    pub fn section<R>(&self, patience: Patience, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
+        self.phase.admit()?;
+        self.state.enter_with(patience, |section| {
+            // Disconnected while this thread waited: the state may be there still, but the promise has ended.
+            let admitted = self.phase.admit();
+            self.run_in(section, admitted, routine)
+        })?
+    }
+
+    /// As [`Connection::section`], for the deferred call: it is let in until it has ended.
+    pub fn section_of_deferred_call<R>(
+        &self,
+        patience: Patience,
+        routine: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, SyncError> {
+        self.state.enter_with(patience, |section| self.run_in(section, Ok(()), routine))?
+    }
+
+    #[inline]
+    fn run_in<R>(
+        &self,
+        mut section: Section<'_, T>,
+        admitted: Result<(), SyncError>,
+        routine: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, SyncError> {
+        let admitted = if self.presence.is_gone() { Err(SyncError::DeviceGone) } else { admitted };
+        let state = match (admitted, section.as_mut()) {
+            (Ok(()), Some(state)) => state,
+            (refused, _) => {
+                section.finish();
+                return Err(refused.err().unwrap_or(SyncError::NotConnected));
+            }
+        };
+        let result = routine(state);
+        self.counters.section(section.waited_ns());
+        section.finish();
+        Ok(result)
+    }
+
+    /// Whether the caller is this connection's handler, deferred call or fault hook, or what they dropped.
+    pub fn on_own_thread(&self) -> bool {
+        let me = thread_id();
+        self.handler_thread.load(Ordering::Acquire) == me
+            || self.deferred_thread.load(Ordering::Acquire) == me
+    }
+
+    /// Whether this thread may wait for handler and deferred calls to end.
+    pub fn may_wait_for_end(&self) -> Result<(), SyncError> {
+        if self.state.held_by_me() {
+            return Err(SyncError::Reentrant);
+        }
+        // Whoever waits for the end waits for sections and deferred calls; they may be waiting for what is held here.
+        if held() >= self.source.rank_of_end(self.controller.number()) {
+            Err(SyncError::LockOrder)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub fn is_forked(&self) -> bool {
+        self.controller.is_forked()
+    }
+
+    /// What it is, for messages.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.controller.address(), self.source)
+    }
+
+    /// Tells the kernel which eventfd to signal, unless the connection is about to end.
+    pub fn attach(&self) -> Result<()> {
+        let _one_at_a_time = unpoisoned(&self.trigger);
+        self.phase.admit()?;
+        self.controller.attach(self.source, &self.eventfd)
+    }
+
+    fn detach(&self) {
+        let _one_at_a_time = unpoisoned(&self.trigger);
+        self.controller.detach(self.source);
+    }
+
+    /// Begins to disconnect; true for the caller that did.
+    pub fn stop(&self) -> bool {
+        // The device and the eventfd are the parent's.
+        if self.is_forked() {
+            return false;
+        }
+        let won = self.phase.begin_disconnecting();
+        if won {
+            self.detach();
+            self.wake();
+        }
+        won
+    }
+
+    /// Wakes the thread, which looks at the phase.
+    fn wake(&self) {
+        if let Err(error) = self.eventfd.write(1) {
+            log::error!("{}: waking of its thread: {error}", self.name());
+        }
+    }
+
+    /// Waits for the threads to have ended; false after `timeout`. Any number of callers may wait.
+    pub fn wait_until_over(&self, timeout: Duration) -> bool {
+        if !self.over.wait(timeout) {
+            return false;
+        }
+        self.over.complete();
+        true
+    }
+
+    pub fn take_remains(&self) -> Option<T> {
+        unpoisoned(&self.remains).take()
+    }
+
+    /// Whether the handler may still be called. That of errors is the one to hear that the device is gone.
+    pub fn is_live(&self) -> bool {
+        self.phase.is_connected() && (self.source == Source::Error || !self.presence.is_gone())
+    }
+
+    /// Lets INTx fire again, as long as it is this connection's and may be delivered.
+    pub fn unmask(&self) -> Result<()> {
+        self.phase.admit()?;
+        let quiet = self.backlog.is_inactive() || self.is_faulted();
+        if self.source.is_line() && !quiet { self.controller.unmask(self.source) } else { Ok(()) }
+    }
+
+    /// Whether the handler may be called.
+    pub fn is_deliverable(&self) -> bool {
+        !self.state.is_poisoned() && !self.backlog.is_inactive()
+    }
+
+    /// Keeps `count` interrupts until the handler may be called.
+    pub fn keep(&self, count: u64) -> Result<()> {
+        if self.backlog.keep(count, || self.is_deliverable()) { self.replay() } else { Ok(()) }
+    }
+
+    /// Delivers what was kept, as one call. A line that is still asserted fires by itself once unmasked.
+    pub fn replay(&self) -> Result<()> {
+        self.phase.admit()?;
+        let kept = self.backlog.take();
+        if kept > 0 && !self.source.is_line() {
+            self.counters.sent_back(kept);
+            self.eventfd.write(kept).map_err(|error| self.fail(&error, "replay of interrupts"))?;
+        }
+        Ok(())
+    }
+
+    /// Stops delivery: once this has returned, no handler runs until [`Connection::activate`].
+    pub fn deactivate(&self) -> Result<(), SyncError> {
+        if self.state.held_by_me() {
+            self.backlog.deactivate();
+            return Ok(());
+        }
+        self.phase.admit()?;
+        let section = self.state.enter_poisoned()?;
+        self.backlog.deactivate();
+        section.finish();
+        Ok(())
+    }
+
+    /// Lets delivery go on, with what came meanwhile as one call.
+    pub fn activate(&self) -> Result<()> {
+        if self.backlog.activate() {
+            self.replay()?;
+            self.unmask()?;
+        }
+        Ok(())
+    }
+
+    pub fn is_faulted(&self) -> bool {
+        self.faulted.load(Ordering::Acquire)
+    }
+
+    /// Keeps the source from firing: INTx stays masked, of a message the kernel is told.
+    pub fn quiet(&self) {
+        if !self.faulted.swap(true, Ordering::AcqRel) && !self.source.is_line() {
+            self.detach();
+        }
+    }
+
+    /// Lets a source that was quieted fire again.
+    pub fn clear_fault(&self) -> Result<()> {
+        if !self.faulted.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        if self.source.is_line() { self.unmask() } else { self.attach() }
+    }
+
+    pub fn fail(&self, error: &std::io::Error, operation: &str) -> Error {
+        Error::io(error, operation).on(self.controller.address())
+    }
+
+    pub fn report(&self, kind: FaultKind) {
+        self.controller.report(&Fault { vector: self.source.index(), kind });
+    }
+
+    /// Reports an error, unless a disconnect has taken the source away under us.
+    pub fn unless_over(&self, outcome: Result<()>) {
+        match outcome {
+            Err(error) if self.phase.is_connected() && !self.presence.is_gone() => {
+                self.report(FaultKind::DeliveryFailed(error));
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins the end, where nobody has: the thread ended by a failure of its own.
+    pub fn begin_end(&self) {
+        if self.phase.begin_disconnecting() {
+            self.detach();
+        }
+    }
+
+    /// Takes the state out, unless it is a group's, and says that all is over.
+    pub fn end(&self) {
+        if !self.is_shared {
+            match self.state.enter_poisoned() {
+                Ok(mut section) => {
+                    *unpoisoned(&self.remains) = section.take();
+                    section.finish();
+                }
+                Err(error) => log::error!("{}: end: {error}", self.name()),
+            }
+        }
+        // The kernel may give the id to another thread.
+        self.handler_thread.store(0, Ordering::Release);
+        self.phase.end();
+        self.over.complete();
+    }
+}
+
+impl<T: Send + 'static> AnyVector for Connection<T> {
+    fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError> {
+        self.section(Patience::Forever, |_| routine())
+    }
+
+    fn defer(&self) -> Result<bool, SyncError> {
+        self.phase.admit()?;
+        Ok(self.deferred.queue())
+    }
+
+    fn statistics(&self) -> VectorStatistics {
+        self.counters.read(self.source)
+    }
+
+    fn is_over(&self) -> bool {
+        self.phase.is_over()
+    }
+}
