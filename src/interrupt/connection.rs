@@ -240,6 +240,16 @@ impl<T: Send + 'static> Connection<T> {
         Ok(())
     }
 
+    /// Declares the state whole again, and delivers what came meanwhile to whoever shares it.
+    pub fn clear_poison(&self) -> Result<()> {
+        if self.state.clear_poison() { self.controller.resume_all_behind(self.lock()) } else { Ok(()) }
+    }
+
+    /// Which lock it is.
+    fn lock(&self) -> *const () {
+        Arc::as_ptr(&self.state).cast()
+    }
+
     /// Stops delivery: once this has returned, no handler runs until [`Connection::activate`].
     pub fn deactivate(&self) -> Result<(), SyncError> {
         if self.state.held_by_me() {
@@ -255,11 +265,12 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Lets delivery go on, with what came meanwhile as one call.
     pub fn activate(&self) -> Result<()> {
-        if self.backlog.activate() {
-            self.replay()?;
-            self.unmask()?;
-        }
-        Ok(())
+        if self.backlog.activate() { self.resume() } else { Ok(()) }
+    }
+
+    fn resume(&self) -> Result<()> {
+        self.replay()?;
+        self.unmask()
     }
 
     pub fn is_faulted(&self) -> bool {
@@ -327,6 +338,10 @@ impl<T: Send + 'static> Connection<T> {
 impl<T: Send + 'static> AnyVector for Connection<T> {
     fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError> {
         self.section(Patience::Forever, |_| routine())
+    }
+
+    fn resume_if_behind(&self, lock: *const ()) -> Result<()> {
+        if self.phase.is_connected() && std::ptr::eq(lock, self.lock()) { self.resume() } else { Ok(()) }
     }
 
     fn defer(&self) -> Result<bool, SyncError> {

@@ -23,6 +23,8 @@ type Hook = Arc<dyn Fn(&Fault) + Send + Sync>;
 pub trait AnyVector: Send + Sync {
     /// Runs `routine` serialized with the handler.
     fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError>;
+    /// Delivers what was kept, if this is one whose state has the lock at `lock`.
+    fn resume_if_behind(&self, lock: *const ()) -> Result<()>;
     /// Queues a deferred call; false where one is queued.
     fn defer(&self) -> Result<bool, SyncError>;
     /// The counters.
@@ -223,10 +225,19 @@ impl Controller {
         }
     }
 
+    /// Every connection there is. They are used outside the slots' lock: the last owner of one drops what its handler
+    /// owned.
+    fn connections(&self) -> Vec<Arc<dyn AnyVector>> {
+        unpoisoned(&self.slots).iter().flatten().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Delivers what was kept of every vector whose state has the lock at `lock`.
+    pub fn resume_all_behind(&self, lock: *const ()) -> Result<()> {
+        self.connections().iter().try_for_each(|vector| vector.resume_if_behind(lock))
+    }
+
     pub fn statistics(&self) -> Vec<VectorStatistics> {
-        // Read outside the lock: the last owner of a vector drops what its handler owned.
-        let vectors: Vec<_> = unpoisoned(&self.slots).iter().flatten().filter_map(Weak::upgrade).collect();
-        vectors.iter().map(|vector| vector.statistics()).collect()
+        self.connections().iter().map(|vector| vector.statistics()).collect()
     }
 }
 

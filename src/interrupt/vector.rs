@@ -71,16 +71,12 @@ impl<T: Send + 'static> Vector<T> {
         self.connection.state.is_poisoned()
     }
 
-    /// Declares the state whole again. Interrupts that came meanwhile are delivered now, as one call.
+    /// Declares the state whole again. Interrupts that came meanwhile are delivered now, as one call a vector.
     ///
     /// # Errors
     /// Where INTx cannot be unmasked or the replay cannot be raised.
     pub fn clear_poison(&self) -> Result<()> {
-        if self.connection.state.clear_poison() {
-            self.connection.replay()?;
-            self.connection.unmask()?;
-        }
-        Ok(())
+        self.connection.clear_poison()
     }
 
     /// Stops delivery without disconnecting: once this has returned, the handler does not run until
