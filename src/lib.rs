@@ -39,6 +39,7 @@
 //! - [`region`]: BARs and configuration space, with typed registers.
 //! - [`dma`]: the IOVA space, pools, buffers that are the CPU's or lent, descriptor rings.
 //! - [`interrupt`]: modes, vectors, their threads, delivery, and `synchronize`.
+//! - [`ddi`]: five Windows driver interfaces in their own words, for ports.
 //! - [`Device`]: one opened function; what keeps everything else alive.
 //! - [`class`]: what a driver offers a program: [`class::net::Net`].
 //! - [`driver`]: what a driver is, and how it is found.
@@ -47,6 +48,7 @@
 pub mod backend;
 pub mod class;
 mod core;
+pub mod ddi;
 mod device;
 pub mod dma;
 pub mod driver;
