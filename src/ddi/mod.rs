@@ -36,7 +36,7 @@
 //! | not connected | by interface: an error, or the caller's fault | [`NotConnected`] |
 //! | a fault inside | bugcheck | a panic releases the lock, and later callers are told [`Poisoned`] until the driver says that the state is whole |
 //! | deferred work | a DPC at DISPATCH_LEVEL, which must not block, and may run on two processors at once | [`deferred`]: a thread, which may block, never at once with itself |
-//! | teardown | the driver stops its device, disconnects, flushes its DPCs, in this order | [`disconnect`], or a drop, does all but the first, and nothing runs after it |
+//! | teardown | the driver stops its device, flushes its DPCs and disconnects; a DPC that comes late meets an interrupt object that is no more | [`disconnect`], or a drop, does all but the first, and nothing runs after it |
 //! | the device is pulled out | reads give ones | [`DeviceGone`] |
 //!
 //! The seeds say of this: the levels, the locks, what may be called, and that a routine is not pageable. The rest of
