@@ -130,7 +130,8 @@ impl Controller {
 
     /// Tells the kernel to signal nobody.
     pub fn detach(&self, index: u16) {
-        if !self.enabled.load(Ordering::Relaxed) {
+        // A device that is gone signals nobody, and its kernel's part goes with its descriptors.
+        if !self.enabled.load(Ordering::Relaxed) || self.core.presence().is_gone() {
             return;
         }
         let outcome = self.core.backend().and_then(|backend| match self.mode {
@@ -201,6 +202,7 @@ impl Drop for Controller {
         // INTx was released with its one vector.
         if self.mode != Mode::Intx
             && self.enabled.load(Ordering::Relaxed)
+            && !self.core.presence().is_gone()
             && let Err(error) = self.core.backend().and_then(|backend| backend.release(self.mode.irq()))
         {
             log::error!("{error}");
