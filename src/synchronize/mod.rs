@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::completion::Completion;
 pub use self::error::SyncError;
-pub(crate) use self::fork::count as fork_count;
+pub(crate) use self::fork::{count as fork_count, watch as watch_forks};
 pub(crate) use self::patience::Patience;
 pub use self::protected::Protected;
 pub(crate) use self::protected::Section;
