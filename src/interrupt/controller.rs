@@ -183,7 +183,8 @@ impl Controller {
 
     /// Tells the kernel to signal nobody.
     pub fn detach(&self, source: Source) {
-        if !self.is_triggered.load(Ordering::Relaxed) {
+        // A device that is gone signals nobody, and the kernel's part of it goes with its descriptors.
+        if !self.is_triggered.load(Ordering::Relaxed) || self.presence().is_gone() {
             return;
         }
         let outcome = self.core.backend().and_then(|backend| match source {

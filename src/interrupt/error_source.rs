@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::builder;
 use super::connection::Ownership;
@@ -81,6 +82,18 @@ impl<T: Send + 'static> ErrorSource<T> {
     /// As there; and `TimedOut` where the handler or another routine is running.
     pub fn try_synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
         self.vector.try_synchronize(routine)
+    }
+
+    /// As [`ErrorSource::synchronize`], but waits no longer than `timeout`.
+    ///
+    /// # Errors
+    /// As there; and `TimedOut`.
+    pub fn synchronize_timeout<R>(
+        &self,
+        timeout: Duration,
+        routine: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, SyncError> {
+        self.vector.synchronize_timeout(timeout, routine)
     }
 
     /// How many errors were reported.

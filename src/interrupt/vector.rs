@@ -52,6 +52,18 @@ impl<T: Send + 'static> Vector<T> {
         self.connection.section(Patience::None, routine)
     }
 
+    /// As [`Vector::synchronize`], but waits no longer than `timeout`, on the monotonic clock.
+    ///
+    /// # Errors
+    /// As there; and `TimedOut`.
+    pub fn synchronize_timeout<R>(
+        &self,
+        timeout: Duration,
+        routine: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, SyncError> {
+        self.connection.section(Patience::For(timeout), routine)
+    }
+
     /// The vector's index.
     pub fn index(&self) -> u16 {
         self.connection.source.index()

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::{Rank, SyncError, fork, futex, thread};
+use super::{Patience, Rank, SyncError, fork, futex, thread};
 
 /// How often a waiter looks at the word, with pauses that double, before it lets another thread run, which may be the
 /// owner.
@@ -61,16 +61,20 @@ impl Lock {
         self.word.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
-    /// Takes the lock, however long that takes; the nanoseconds that it took, at least 1.
+    /// Takes the lock that was not free; the nanoseconds that it took, 0 for a caller without patience, and else at
+    /// least 1. `None` where the patience ended first.
     #[cold]
     #[inline(never)]
-    pub fn acquire_contended(&self, me: u32) -> u64 {
+    pub fn acquire_contended(&self, me: u32, patience: Patience) -> Option<u64> {
+        if let Patience::None = patience {
+            return self.try_take_over(me).then_some(0);
+        }
         let came = Instant::now();
-        self.wait(me);
-        u64::try_from(came.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+        let acquired = self.wait(me, patience.from(came));
+        acquired.then(|| u64::try_from(came.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1))
     }
 
-    fn wait(&self, me: u32) {
+    fn wait(&self, me: u32, patience: Patience) -> bool {
         for look in 0..LOOKS + YIELDS {
             if look < LOOKS {
                 // Twice as long each time: whoever is inside comes and goes undisturbed by looks at its cache line.
@@ -79,25 +83,32 @@ impl Lock {
                 std::thread::yield_now();
             }
             if self.word.load(Ordering::Relaxed) == 0 && self.try_acquire(me) {
-                return;
+                return true;
+            }
+            if patience.is_over() {
+                return self.try_take_over(me);
             }
         }
         loop {
             let seen = self.word.load(Ordering::Relaxed);
-            match futex::lock_pi(&self.word) {
+            match futex::lock_pi(&self.word, patience.deadline()) {
                 Ok(()) => {
                     if self.word.load(Ordering::Relaxed) & futex::OWNER_DIED != 0 {
                         self.poison();
                     }
-                    return;
+                    return true;
                 }
-                Err(Errno::ESRCH) if self.take_over(me, seen) => return,
+                Err(Errno::ESRCH) if self.take_over(me, seen) => return true,
+                Err(Errno::ETIMEDOUT) => return false,
                 // ESRCH: somebody else took over. EAGAIN: the owner is about to exit. EINVAL: it has, and its heir is
                 // not in the word yet. ENOSYS: a kernel without the operation, where this is all the waiting there is.
                 Err(_) => {
                     std::thread::sleep(PAUSE);
                     if self.try_acquire(me) {
-                        return;
+                        return true;
+                    }
+                    if patience.is_over() {
+                        return self.try_take_over(me);
                     }
                 }
             }
@@ -113,10 +124,8 @@ impl Lock {
         taken
     }
 
-    /// Takes the lock if its owner is no more; for a try, which does not ask the kernel to queue it.
-    #[cold]
-    #[inline(never)]
-    pub fn try_take_over(&self, me: u32) -> bool {
+    /// Takes the lock if its owner is no more; for those who do not ask the kernel to queue them.
+    fn try_take_over(&self, me: u32) -> bool {
         let seen = self.word.load(Ordering::Relaxed);
         futex::owner_is_dead(seen) && self.take_over(me, seen)
     }

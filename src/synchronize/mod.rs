@@ -11,6 +11,7 @@ mod error;
 mod fork;
 mod futex;
 mod lock;
+mod patience;
 mod protected;
 mod rank;
 pub mod signals;
@@ -20,9 +21,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::completion::Completion;
 pub use self::error::SyncError;
-pub(crate) use self::fork::count as fork_count;
+pub(crate) use self::fork::{count as fork_count, watch as watch_forks};
+pub(crate) use self::patience::Patience;
 pub use self::protected::Protected;
-pub(crate) use self::protected::{Patience, Section};
+pub(crate) use self::protected::Section;
 pub use self::rank::Rank;
 pub(crate) use self::thread::{held, id as thread_id, set_held};
 

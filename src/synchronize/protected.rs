@@ -4,16 +4,10 @@ use std::cell::UnsafeCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use super::lock::Lock;
-use super::{Rank, SyncError, signals, thread};
-
-/// How long a caller waits for a section.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Patience {
-    None,
-    Forever,
-}
+use super::{Patience, Rank, SyncError, signals, thread};
 
 /// Data that is reached only in a section.
 ///
@@ -59,6 +53,19 @@ impl<T: ?Sized> Protected<T> {
         self.enter_with(Patience::None, |section| section.run(routine))
     }
 
+    /// As [`Protected::synchronize`], but waits no longer than `timeout`, on the monotonic clock.
+    ///
+    /// # Errors
+    /// As there; `TimedOut` where the section was not free in that time.
+    #[inline]
+    pub fn synchronize_timeout<R>(
+        &self,
+        timeout: Duration,
+        routine: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, SyncError> {
+        self.enter_with(Patience::For(timeout), |section| section.run(routine))
+    }
+
     /// Enters the section and hands it to `inside`, where it was made: a section that moves costs more.
     #[inline]
     pub(crate) fn enter_with<R>(
@@ -91,16 +98,9 @@ impl<T: ?Sized> Protected<T> {
         if masked_here {
             signals::mask_section();
         }
-        let mut waited = 0;
-        let acquired = self.lock.try_acquire(me)
-            || match patience {
-                Patience::Forever => {
-                    waited = self.lock.acquire_contended(me);
-                    true
-                }
-                Patience::None => self.lock.try_take_over(me),
-            };
-        let refused = if acquired {
+        let waited =
+            if self.lock.try_acquire(me) { Some(0) } else { self.lock.acquire_contended(me, patience) };
+        let refused = if let Some(waited) = waited {
             if even_poisoned || !self.lock.is_poisoned() {
                 let below = thread::held();
                 thread::set_held(self.lock.rank());

@@ -1,9 +1,11 @@
 //! What only a program on the library can try, on devices of the guest: one process that opens a device again and
 //! again, and the exclusion of handler and threads while a device interrupts.
 //!
-//! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS`
+//! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
+//! `dirql-lab-probe errors BDF REPORTS`
 #![forbid(unsafe_code)]
 
+mod errors;
 mod exclusion;
 
 use dirql::driver::Registration;
@@ -22,6 +24,9 @@ fn main() -> ExitCode {
         ["conformance", address] => address.parse().and_then(conformance),
         ["exclusion", address, sections] => {
             number(address, sections).and_then(|(address, sections)| exclusion::run(address, sections))
+        }
+        ["errors", address, reports] => {
+            number(address, reports).and_then(|(address, reports)| errors::run(address, reports))
         }
         _ => Err(Error::new(ErrorKind::InvalidArgument, "reading of the arguments")),
     };

@@ -5,6 +5,7 @@
 
 mod binding;
 mod boot;
+mod errors;
 mod frames;
 mod kill;
 mod library;
@@ -30,6 +31,7 @@ fn main() {
         refusals::tests(),
         traffic::tests(),
         kill::tests(),
+        errors::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }
