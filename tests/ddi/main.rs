@@ -6,5 +6,6 @@ mod support;
 mod dxgk;
 mod ke;
 mod ndis;
+mod pshed;
 mod shared;
 mod video_port;
