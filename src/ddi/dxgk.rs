@@ -10,7 +10,7 @@
 //! - The device handle's state is a message's own: each message has a lock and a `T` behind it. The seed does not say
 //!   whether the handlers of two messages may overlap in Windows; here they do.
 //! - The interrupt routine and the DPC routine of a message are connected together; the interrupt routine queues the
-//!   other by [`Event::defer`], in place of `DxgkCbQueueDpc`.
+//!   other by [`Event::defer`], in place of `DxgkCbQueueDpc` (wider documentation).
 //!
 //! ```
 //! use dirql::ddi::dxgk::{DeviceHandle, Status, synchronize_execution};

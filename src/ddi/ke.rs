@@ -11,8 +11,8 @@
 //!   highest DIRQL of the set to `IoConnectInterruptEx` (wider documentation); here a [`LockGroup`] is that lock and
 //!   holds the state. There is no level to get wrong.
 //! - `KeAcquireInterruptSpinLock` has no counterpart: a section that is a closure cannot be left open.
-//! - After `IoDisconnectInterruptEx` the interrupt object is freed, and a call with it is a use after free. Here a
-//!   disconnected vector answers `NotConnected`.
+//! - After `IoDisconnectInterruptEx` there is no interrupt object any more, and a call with it is a use after free (wider
+//!   documentation). Here a disconnected vector answers `NotConnected`.
 //!
 //! ```
 //! use dirql::ddi::ke;

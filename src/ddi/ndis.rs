@@ -17,6 +17,9 @@
 //! - A message id is checked also where all messages share a lock.
 //! - Interrupts may come from the moment of registration, in Windows as here.
 //!
+//! The seed describes the routine, its level and its BOOLEAN. Message ids, registration, DPCs and
+//! `MsiSyncWithAllMessages` are of the wider documentation.
+//!
 //! ```
 //! use dirql::ddi::ndis::{self, InterruptCharacteristics};
 //! use dirql::interrupt::{Best, Event, Handled};

@@ -40,12 +40,6 @@
 //!     }
 //!     Ok(())
 //! }
-//! # use dirql::backend::model::{Bus, Model, ModelBackend, ModelConfig};
-//! # struct Silent;
-//! # impl Model for Silent {
-//! #     fn read(&mut self, _: &Bus, _: u8, _: u64, _: &mut [u8]) {}
-//! #     fn write(&mut self, _: &Bus, _: u8, _: u64, _: &[u8]) {}
-//! # }
 //! ```
 //!
 //! Source: seed `PshedSynchronizeExecution` (ntddk.h).

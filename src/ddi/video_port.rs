@@ -2,8 +2,8 @@
 //! it; also on an adapter that has no interrupt.
 //!
 //! What carries over: only one of `HwVidSynchronizeExecutionCallback` and `HwVidInterrupt` updates what they share at a
-//! time; the callback's BOOLEAN comes back; an adapter that raises no interrupts may use it too; and there are three
-//! priorities, `VpLowPriority`, `VpMediumPriority` and `VpHighPriority`, here [`Priority`].
+//! time; the callback's BOOLEAN comes back; an adapter that raises no interrupts may use it too; and, by the wider
+//! documentation, there are three priorities, `VpLowPriority`, `VpMediumPriority` and `VpHighPriority`, here [`Priority`].
 //!
 //! What differs (see [`crate::ddi`] for what all five have in common):
 //! - `Low` is not serialized, in Windows and here. So at `Low` the callback is not handed the extension, which it could
