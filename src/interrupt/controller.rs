@@ -1,12 +1,13 @@
 //! What all vectors of a device share: the mode that is enabled, and who is connected.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use vmm_sys_util::eventfd::EventFd;
 
+use super::counters::Observation;
 use super::{Fault, Mode, Request, VectorStatistics};
 use crate::core::Core;
 use crate::synchronize::{SyncError, unpoisoned};
@@ -16,8 +17,12 @@ type Hook = Arc<dyn Fn(&Fault) + Send + Sync>;
 
 /// What a connection is, whatever its state's type.
 pub trait AnyVector: Send + Sync {
-    /// Runs `routine` serialized with the handler.
-    fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError>;
+    /// Runs `routine`, asked for at `site`, serialized with the handler.
+    fn synchronize(
+        &self,
+        site: &'static Location<'static>,
+        routine: &mut dyn FnMut(),
+    ) -> Result<(), SyncError>;
     /// The counters.
     fn statistics(&self) -> VectorStatistics;
     /// Whether it has been disconnected for good.
@@ -32,6 +37,7 @@ pub struct Controller {
     enabled: AtomicBool,
     slots: Mutex<Vec<Option<Weak<dyn AnyVector>>>>,
     hook: Mutex<Option<Hook>>,
+    observation: Observation,
 }
 
 impl fmt::Debug for Controller {
@@ -67,7 +73,8 @@ impl Controller {
             };
             let slots = Mutex::new(vec![None; count.into()]);
             let enabled = AtomicBool::new(at_once);
-            return Ok(Self { core, mode, count, enabled, slots, hook: Mutex::default() });
+            let observation = Observation::new(core.address());
+            return Ok(Self { core, mode, count, enabled, slots, hook: Mutex::default(), observation });
         }
         let what = request.mode.map_or_else(|| "interrupts".to_owned(), |mode| mode.irq().to_string());
         Err(Error::new(ErrorKind::Precondition, format!("enabling of {what}"))
@@ -84,6 +91,11 @@ impl Controller {
     pub fn short_address(&self) -> String {
         let full = self.address().to_string();
         full.strip_prefix("0000:").map_or(full.clone(), str::to_owned)
+    }
+
+    /// What the vectors share to be observed.
+    pub fn observation(&self) -> &Observation {
+        &self.observation
     }
 
     pub fn number(&self) -> u32 {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EventFd};
 
 use super::controller::Controller;
+use super::counters::Counters;
 use super::phase::Phase;
-use super::statistics::Counters;
 use super::{Event, Fault, FaultKind, Handled, Mode};
 use crate::synchronize::{self, Completion, Protected, Rank, SyncError, signals, thread_id, unpoisoned};
 use crate::{Error, Result};
@@ -44,7 +44,7 @@ impl<T: Send + 'static> Connection<T> {
             state: Protected::new(Rank::vector(controller.number(), index), Some(state)),
             phase: Phase::default(),
             eventfd: EventFd::new(EFD_CLOEXEC)?,
-            counters: Counters::new(),
+            counters: Counters::new(controller.observation().track(index)),
             controller,
             thread: AtomicU32::new(0),
             missed: AtomicU64::new(0),
@@ -134,6 +134,7 @@ impl<T: Send + 'static> Connection<T> {
         if !self.phase.is_connected() {
             return section.finish();
         }
+        self.counters.handler_entered(section.waited_ns());
         let Some(state) = section.as_mut() else { return section.finish() };
         let event = Event { vector: self.index, mode: self.controller.mode(), count };
         let began = Instant::now();
@@ -142,8 +143,9 @@ impl<T: Send + 'static> Connection<T> {
         let took = began.elapsed();
         let fault = match outcome {
             Ok(answer) => {
-                self.counters.handled(took, matches!(answer, Ok(Handled::No)));
+                let late = self.counters.handled(began, took, count, matches!(answer, Ok(Handled::No)));
                 section.finish();
+                self.counters.tell(late);
                 match answer {
                     Ok(Handled::KeepMasked) => return,
                     Ok(Handled::Yes | Handled::No) => return self.unmask_after_handler(),
@@ -154,6 +156,7 @@ impl<T: Send + 'static> Connection<T> {
                 // What it did not finish is delivered again once the poison is cleared.
                 self.missed.fetch_add(count, Ordering::SeqCst);
                 drop(section);
+                self.counters.poisoned();
                 let words = words_of(panic.as_ref());
                 // What was panicked with may panic when it is dropped.
                 catch_unwind(AssertUnwindSafe(|| drop(panic))).unwrap_or_else(std::mem::forget);

@@ -81,3 +81,11 @@ impl From<Mode> for Request {
         Self { mode: Some(mode), at_most: u16::MAX }
     }
 }
+
+impl<'de> serde::Deserialize<'de> for Mode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let mode = Self::ALL.into_iter().find(|mode| mode.to_string() == word);
+        mode.ok_or_else(|| serde::de::Error::unknown_variant(&word, &["intx", "msi", "msix"]))
+    }
+}

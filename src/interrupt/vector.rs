@@ -1,12 +1,14 @@
 //! A connected vector: the state that its handler owns, and the ways in.
 
+use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::VectorStatistics;
 use super::controller::{AnyVector, Controller};
+use super::counters::Counters;
 use super::delivery::{Connection, Section};
+use super::{Histograms, Observer, VectorStatistics};
 use crate::synchronize::{self, Patience, SyncError, unpoisoned};
 use crate::{Error, Result};
 
@@ -38,8 +40,9 @@ impl<T: Send + 'static> Vector<T> {
     /// On every error `routine` has not run: `NotConnected`, `Disconnecting`, `Reentrant`, `LockOrder`, `Poisoned`,
     /// `Forked`.
     #[inline]
+    #[track_caller]
     pub fn synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.connection.section(Patience::Forever, routine)
+        self.connection.section(Patience::Forever, Location::caller(), routine)
     }
 
     /// As [`Vector::synchronize`], but never waits.
@@ -47,8 +50,9 @@ impl<T: Send + 'static> Vector<T> {
     /// # Errors
     /// As there; and `TimedOut` where the handler or another routine is running.
     #[inline]
+    #[track_caller]
     pub fn try_synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.connection.section(Patience::None, routine)
+        self.connection.section(Patience::None, Location::caller(), routine)
     }
 
     /// The vector's index.
@@ -85,6 +89,22 @@ impl<T: Send + 'static> Vector<T> {
     /// What was counted since the vector was connected.
     pub fn statistics(&self) -> VectorStatistics {
         self.connection.statistics()
+    }
+
+    /// How long the handler, sections, waits and deferred calls took since the vector was connected.
+    pub fn histograms(&self) -> Histograms {
+        self.connection.counters.histograms()
+    }
+
+    /// How long handler and sections may hold the vector: 25 µs by default. Longer holds are counted, and told to the
+    /// hook of [`super::Interrupts::on_overrun`].
+    pub fn set_hold_budget(&self, budget: Duration) {
+        self.connection.counters.set_budget(budget);
+    }
+
+    /// A way to look at the device's vectors that keeps nothing alive.
+    pub fn observer(&self) -> Observer {
+        Observer::new(&self.connection.controller)
     }
 
     /// Takes the handler away, and gives the state back.
@@ -145,8 +165,12 @@ impl<T: Send + 'static> Drop for Vector<T> {
 }
 
 impl<T: Send + 'static> AnyVector for Connection<T> {
-    fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError> {
-        self.section(Patience::Forever, |_| routine())
+    fn synchronize(
+        &self,
+        site: &'static Location<'static>,
+        routine: &mut dyn FnMut(),
+    ) -> Result<(), SyncError> {
+        self.section(Patience::Forever, site, |_| routine())
     }
 
     fn statistics(&self) -> VectorStatistics {
@@ -159,19 +183,30 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
 }
 
 impl<T: Send + 'static> Connection<T> {
-    /// Runs `routine` in the section, waiting as long as `patience` says.
+    /// Runs `routine`, asked for at `site`, in the section, waiting as long as `patience` says.
     #[inline]
-    fn section<R>(&self, patience: Patience, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
+    fn section<R>(
+        &self,
+        patience: Patience,
+        site: &'static Location<'static>,
+        routine: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, SyncError> {
         self.phase.admit()?;
-        self.state.enter_with(patience, |section| self.run_in(section, routine))?
+        let entered = self.state.enter_with(patience, |section| self.run_in(section, site, routine));
+        if let Err(SyncError::Reentrant) = entered {
+            self.counters.reentered();
+        }
+        entered?
     }
 
     #[inline]
     fn run_in<R>(
         &self,
         mut section: Section<'_, T>,
+        site: &'static Location<'static>,
         routine: impl FnOnce(&mut T) -> R,
     ) -> Result<R, SyncError> {
+        let waited = section.waited_ns();
         // Disconnected while this thread waited: the state may be there still, but the promise has ended.
         let admitted = self.phase.admit();
         let state = match (admitted, section.as_mut()) {
@@ -181,9 +216,13 @@ impl<T: Send + 'static> Connection<T> {
                 return Err(refused.err().unwrap_or(SyncError::NotConnected));
             }
         };
+        let timing = self.counters.entered(waited, site);
+        let poisoning = Poisoning(&self.counters);
         let result = routine(state);
-        self.counters.section(section.waited_ns());
+        std::mem::forget(poisoning);
+        let late = self.counters.left(timing);
         section.finish();
+        self.counters.tell(late);
         Ok(result)
     }
 
@@ -193,6 +232,15 @@ impl<T: Send + 'static> Connection<T> {
 
     fn name(&self) -> String {
         format!("{} vector {}", self.controller.address(), self.index)
+    }
+}
+
+/// Counts the panic that drops it.
+struct Poisoning<'a>(&'a Counters);
+
+impl Drop for Poisoning<'_> {
+    fn drop(&mut self) {
+        self.0.poisoned();
     }
 }
 
