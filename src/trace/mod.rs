@@ -11,5 +11,6 @@ mod tracer;
 
 pub(crate) use self::buffer::What;
 pub use self::timeline::Timeline;
+pub(crate) use self::timeline::program_name;
 pub(crate) use self::tracer::Tracer;
 pub use self::tracer::{Trace, Watch};

@@ -53,8 +53,7 @@ impl Timeline {
     /// What `writer` says.
     pub fn write_chrome_json(&self, mut writer: impl Write) -> io::Result<()> {
         let process = std::process::id();
-        let program = std::env::args_os().next().unwrap_or_default();
-        let program = std::path::Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+        let program = program_name();
         let device = self.address;
         let metadata = |kind: &str, tid: u32, name: String| json!({ "name": kind, "ph": "M", "pid": process, "tid": tid, "args": { "name": name } });
         write!(writer, "{{\"displayTimeUnit\":\"ns\",\"otherData\":")?;
@@ -78,6 +77,12 @@ impl Timeline {
         writeln!(writer, "\n]}}")?;
         writer.flush()
     }
+}
+
+/// What this program is called.
+pub(crate) fn program_name() -> String {
+    let path = std::env::args_os().next().unwrap_or_default();
+    std::path::Path::new(&path).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// A complete event: a slice on its thread's track.
