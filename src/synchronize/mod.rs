@@ -6,6 +6,7 @@
 //!
 //! Source: `docs/synchronize.md`; seeds `KSYNCHRONIZE_ROUTINE` (wdm.h) and `MINIPORT_SYNCHRONIZE_INTERRUPT` (ndis.h).
 
+mod call_site;
 mod completion;
 mod error;
 mod fork;
@@ -19,6 +20,7 @@ mod thread;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use self::call_site::CallSiteCell;
 pub use self::completion::Completion;
 pub use self::error::SyncError;
 pub(crate) use self::fork::{count as fork_count, watch as watch_forks};
