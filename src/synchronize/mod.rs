@@ -14,6 +14,7 @@ mod lock;
 mod patience;
 mod protected;
 mod rank;
+mod scheduling;
 mod set;
 pub mod signals;
 mod thread;
@@ -27,6 +28,7 @@ pub(crate) use self::patience::Patience;
 pub use self::protected::Protected;
 pub(crate) use self::protected::Section;
 pub use self::rank::Rank;
+pub use self::scheduling::Scheduling;
 pub use self::set::{Held, Member, synchronize_set, synchronize_set_timeout, try_synchronize_set};
 pub(crate) use self::thread::{holds_any, id as thread_id};
 
