@@ -15,6 +15,8 @@ mod lock;
 mod patience;
 mod protected;
 mod rank;
+mod scheduling;
+mod set;
 pub mod signals;
 mod thread;
 
@@ -28,6 +30,8 @@ pub(crate) use self::patience::Patience;
 pub use self::protected::Protected;
 pub(crate) use self::protected::Section;
 pub use self::rank::Rank;
+pub use self::scheduling::Scheduling;
+pub use self::set::{Held, Member, synchronize_set, synchronize_set_timeout, try_synchronize_set};
 pub(crate) use self::thread::{held, id as thread_id, set_held};
 
 /// Locks a mutex of our own bookkeeping: a panic elsewhere leaves it usable.
