@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use dirql::Device;
 use dirql::backend::model::{Bus, Model, ModelBackend, ModelConfig};
 use dirql::interrupt::{Handled, Mode, Vector};
-use dirql::synchronize::signals;
+use dirql::synchronize::{Protected, Rank, signals, synchronize_set};
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EventFd};
 
 const ROUNDS: usize = 101;
@@ -107,6 +107,26 @@ fn uncontended() {
     );
 }
 
+/// As many sections one after the other, and all of them at once.
+fn set() {
+    const MEMBERS: usize = 32;
+    const CALLS: u32 = 1_000;
+    let locks: Vec<Protected<u64>> = (0..MEMBERS).map(|_| Protected::new(Rank::next(), 0)).collect();
+    let members: Vec<_> = locks.iter().map(Protected::member).collect();
+    let _masked = signals::mask_thread();
+    row(
+        "a set of 32",
+        "32 × `synchronize`",
+        "≤ 1.2",
+        || each(CALLS, || black_box(synchronize_set(black_box(&members), |_| ())).expect("free")),
+        || {
+            each(CALLS, || {
+                black_box(&locks).iter().for_each(|lock| lock.synchronize(|n| *n += 1).expect("free"));
+            })
+        },
+    );
+}
+
 /// `count` threads, as many sections as they can in a fixed time: nanoseconds a section.
 fn by_threads(count: usize, section: impl Fn() + Sync) -> f64 {
     const TIME: Duration = Duration::from_millis(20);
@@ -199,6 +219,7 @@ fn delivery() {
 fn main() {
     println!("| what | median | against | median | ratio | bar |\n|---|---|---|---|---|---|");
     uncontended();
+    set();
     contended();
     delivery();
 }

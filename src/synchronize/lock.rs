@@ -39,20 +39,19 @@ impl Lock {
         self.rank
     }
 
-    /// Whether this thread may wait for the lock; its id if so.
+    /// Whether this thread, which is `me` and holds nothing above `held`, may wait for the lock.
     #[inline]
-    pub fn admit(&self) -> Result<u32, SyncError> {
+    pub fn admit(&self, me: u32, held: Rank) -> Result<(), SyncError> {
         if fork::count() != self.forks {
             return Err(SyncError::Forked);
         }
-        let me = thread::id();
         if self.word.load(Ordering::Relaxed) & futex::TID == me {
             return Err(SyncError::Reentrant);
         }
-        if thread::held() >= self.rank {
+        if held >= self.rank {
             return Err(SyncError::LockOrder);
         }
-        Ok(me)
+        Ok(())
     }
 
     /// Takes the lock if it is free.

@@ -6,6 +6,7 @@
 //!
 //! Source: `docs/synchronize.md`; seeds `KSYNCHRONIZE_ROUTINE` (wdm.h) and `MINIPORT_SYNCHRONIZE_INTERRUPT` (ndis.h).
 
+mod call_site;
 mod completion;
 mod error;
 mod fork;
@@ -14,11 +15,14 @@ mod lock;
 mod patience;
 mod protected;
 mod rank;
+mod scheduling;
+mod set;
 pub mod signals;
 mod thread;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use self::call_site::CallSiteCell;
 pub use self::completion::Completion;
 pub use self::error::SyncError;
 pub(crate) use self::fork::{count as fork_count, watch as watch_forks};
@@ -26,6 +30,8 @@ pub(crate) use self::patience::Patience;
 pub use self::protected::Protected;
 pub(crate) use self::protected::Section;
 pub use self::rank::Rank;
+pub use self::scheduling::Scheduling;
+pub use self::set::{Held, Member, synchronize_set, synchronize_set_timeout, try_synchronize_set};
 pub(crate) use self::thread::{held, id as thread_id, set_held};
 
 /// Locks a mutex of our own bookkeeping: a panic elsewhere leaves it usable.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How long a caller waits for a section.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Patience {
+pub enum Patience {
     /// Not at all.
     None,
     /// So long from the moment at which the section was found taken: where it is free, no clock is read.

@@ -93,7 +93,8 @@ impl<T: ?Sized> Protected<T> {
         even_poisoned: bool,
         inside: impl FnOnce(Section<'a, T>) -> R,
     ) -> Result<R, SyncError> {
-        let me = self.lock.admit()?;
+        let me = thread::id();
+        self.lock.admit(me, thread::held())?;
         let masked_here = !thread::masked();
         if masked_here {
             signals::mask_section();
@@ -124,6 +125,16 @@ impl<T: ?Sized> Protected<T> {
             signals::unmask_section();
         }
         Err(refused)
+    }
+
+    /// The lock alone, for a set.
+    pub(super) fn lock_alone(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// Where the data is. Whoever follows the pointer holds the lock and has no other reference to the data.
+    pub(super) fn data(&self) -> *mut T {
+        self.data.get()
     }
 
     /// Whether this thread is in the section.

@@ -1,12 +1,13 @@
 //! What only a program on the library can try, on devices of the guest: one process that opens a device again and
-//! again, and the exclusion of handler and threads while a device interrupts.
+//! again, the exclusion of handler and threads while a device interrupts, and priority inheritance.
 //!
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
-//! `dirql-lab-probe errors BDF REPORTS`
+//! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion`
 #![forbid(unsafe_code)]
 
 mod errors;
 mod exclusion;
+mod inversion;
 
 use dirql::driver::Registration;
 use dirql::pci::Address;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         ["reopen", address, times] => {
             number(address, times).and_then(|(address, times)| reopen(address, times))
         }
+        ["inversion"] => inversion::probe(),
         ["conformance", address] => address.parse().and_then(conformance),
         ["exclusion", address, sections] => {
             number(address, sections).and_then(|(address, sections)| exclusion::run(address, sections))

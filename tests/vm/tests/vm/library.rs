@@ -15,6 +15,7 @@ pub fn tests() -> Vec<Trial> {
         test("library::what_every_device_can_be_tried_for", conformance),
         test("library::a_hundred_times_opened_and_closed_in_one_process", reopen),
         test("library::handler_and_threads_exclude_each_other_during_traffic", exclusion),
+        test("library::an_urgent_waiter_lends_its_priority_to_who_holds_the_section", inversion),
         test("library::dma_memory_is_in_huge_pages_where_there_are_some", huge_pages),
     ]
 }
@@ -72,6 +73,15 @@ fn exclusion() -> Result<()> {
     pings.signal(2)?;
     pings.wait(PATIENCE)?;
     no_faults(&machine)
+}
+
+/// By root, who may have real-time threads; the lock that inherits nothing shows that the scenario is one.
+fn inversion() -> Result<()> {
+    let machine = Machine::builder("library-inversion").boot()?;
+    let words = "dirql-lab-probe inversion";
+    let output = machine.command(words).timeout(Duration::from_secs(60)).run()?.ok()?;
+    let wanted = "section: Inherited, mutex: Inverted";
+    check(output.text().contains(wanted), || format!("not {wanted:?}: {}", output.text()))
 }
 
 /// What the kernel says of its huge pages decides: one fewer is free while a driver runs, and it comes back.
