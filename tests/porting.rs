@@ -48,25 +48,26 @@ fn r4_the_dispatch_routine_never_undoes_a_pause_of_the_service_routine() {
     let (mut sent, mut overruns) = (Vec::new(), 0);
     std::thread::scope(|scope| {
         let changes = scope.spawn(|| {
-            for _ in 0..100 {
+            for _ in 0..400 {
                 (0..=255).for_each(|rate| sampler.set_rate(rate).unwrap());
             }
         });
         let mut value = 0;
-        while !changes.is_finished() {
+        eventually("many overruns, and the changes are over", || {
             // More than fits, so that the service routine pauses the device; the deferred call lets it go on.
             eventually("the device runs", || source.registers().control & CONTROL_RUN != 0);
             for _ in 0..2 * FIFO_DEPTH {
                 value += 1;
                 if source.sample(value) { sent.push(value) } else { overruns += 1 }
             }
-        }
+            overruns > 100 && changes.is_finished()
+        });
     });
     eventually("the device runs", || source.registers().control & CONTROL_RUN != 0);
     let control = source.registers().control;
     assert_eq!(control, 255 << 8 | CONTROL_RUN);
     let delivered: Vec<_> = sent.iter().map(|_| samples.recv_timeout(PATIENCE).unwrap().unwrap()).collect();
-    assert!(overruns > 0 && delivered == sent);
+    assert!(delivered == sent);
     assert_eq!(source.registers().lost_pauses, 0);
     sampler.stop().unwrap();
     assert_eq!(samples.try_iter().count(), 0);
