@@ -7,5 +7,6 @@ mod dxgk;
 mod ke;
 mod ndis;
 mod pshed;
+mod reporting;
 mod shared;
 mod video_port;

@@ -2,23 +2,14 @@
 
 use std::sync::{Arc, OnceLock, mpsc};
 
-use dirql::backend::model::Bus;
+use dirql::ErrorKind;
 use dirql::ddi::{ke, pshed::synchronize_execution};
 use dirql::interrupt::{ErrorEvent, ErrorSource, Handled, Mode};
 use dirql::synchronize::SyncError;
-use dirql::{Device, ErrorKind};
 
+use crate::reporting::reporting;
 use crate::shared::{Shared, exclusion, routine};
-use crate::support::spy::{Errors, Spy};
-use crate::support::{PATIENCE, silent, silent_backend};
-
-/// A silent device that can report errors.
-fn reporting() -> (Device, Bus, Errors) {
-    let (mut spy, errors) = (Spy::on(silent_backend(|_| ())), Errors::default());
-    spy.errors = Some(errors.clone());
-    let bus = spy.model.bus();
-    (Device::from_backend(spy).unwrap(), bus, errors)
-}
+use crate::support::{PATIENCE, silent};
 
 #[test]
 fn r4_r29_pshed_the_routine_is_serialized_with_the_handler_of_errors() {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dirql::backend::model::ModelBackend;
@@ -24,36 +24,12 @@ pub struct Spy {
     pub file: Option<File>,
     /// Where it was mapped.
     pub mapped_at: Arc<AtomicUsize>,
-    /// The error source, which the model has none of.
-    pub errors: Option<Errors>,
-}
-
-/// An error source, and a device that can be pulled out. Clones are of the same one.
-#[derive(Debug, Clone, Default)]
-pub struct Errors {
-    eventfd: Arc<Mutex<Option<EventFd>>>,
-    pulled: Arc<AtomicBool>,
-}
-
-impl Errors {
-    /// The device reports an error; lost where nobody listens.
-    pub fn raise(&self) {
-        if let Some(eventfd) = &*self.eventfd.lock().unwrap() {
-            eventfd.write(1).unwrap();
-        }
-    }
-
-    /// From now on, configuration space reads as all ones.
-    pub fn pull(&self) {
-        self.pulled.store(true, Ordering::Release);
-    }
 }
 
 impl Spy {
     /// A spy that lies about nothing.
     pub fn on(model: ModelBackend) -> Self {
-        let (eventfds, mapped_at) = (Arc::default(), Arc::default());
-        Self { model, eventfds, mappable: None, file: None, mapped_at, errors: None }
+        Self { model, eventfds: Arc::default(), mappable: None, file: None, mapped_at: Arc::default() }
     }
 }
 
@@ -80,10 +56,6 @@ impl Backend for Spy {
     }
 
     fn read(&self, index: RegionIndex, offset: u64, data: &mut [u8]) -> Result<()> {
-        if self.errors.as_ref().is_some_and(|errors| errors.pulled.load(Ordering::Acquire)) {
-            data.fill(0xff);
-            return Ok(());
-        }
         self.model.read(index, offset, data)
     }
 
@@ -102,27 +74,16 @@ impl Backend for Spy {
     }
 
     fn irq(&self, index: IrqIndex) -> Result<IrqInfo> {
-        let info = self.model.irq(index)?;
-        let has_errors = index == IrqIndex::Error && self.errors.is_some();
-        Ok(if has_errors { IrqInfo { count: 1, noresize: true, ..info } } else { info })
+        self.model.irq(index)
     }
 
     fn set_trigger(&self, index: IrqIndex, start: u32, eventfds: &[Option<&EventFd>]) -> Result<Option<u32>> {
-        if let (IrqIndex::Error, Some(errors)) = (index, &self.errors) {
-            assert_eq!((start, eventfds.len()), (0, 1));
-            *errors.eventfd.lock().unwrap() = eventfds[0].map(|eventfd| eventfd.try_clone().unwrap());
-            return Ok(None);
-        }
         let copies = eventfds.iter().flatten().map(|eventfd| eventfd.try_clone().unwrap());
         self.eventfds.lock().unwrap().extend(copies);
         self.model.set_trigger(index, start, eventfds)
     }
 
     fn release(&self, index: IrqIndex) -> Result<()> {
-        if let (IrqIndex::Error, Some(errors)) = (index, &self.errors) {
-            *errors.eventfd.lock().unwrap() = None;
-            return Ok(());
-        }
         self.model.release(index)
     }
 
