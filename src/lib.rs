@@ -39,6 +39,7 @@
 //! - [`region`]: BARs and configuration space, with typed registers.
 //! - [`dma`]: the IOVA space, pools, buffers that are the CPU's or lent, descriptor rings.
 //! - [`interrupt`]: modes, vectors, their threads, delivery, and `synchronize`.
+//! - [`release`]: the host wants a device back, and gets it.
 //! - [`Device`]: one opened function; what keeps everything else alive.
 //! - [`class`]: what a driver offers a program: [`class::net::Net`].
 //! - [`driver`]: what a driver is, and how it is found.
@@ -56,6 +57,7 @@ pub mod interrupt;
 pub mod pci;
 mod presence;
 pub mod region;
+pub mod release;
 pub mod selftest;
 pub mod synchronize;
 

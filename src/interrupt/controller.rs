@@ -4,11 +4,12 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Instant;
 
 use vmm_sys_util::eventfd::EventFd;
 
 use super::{Fault, Mode, Request, VectorStatistics};
-use crate::core::Core;
+use crate::core::{Core, Revoke};
 use crate::synchronize::{SyncError, unpoisoned};
 use crate::{Address, Code, Error, ErrorKind, Result};
 
@@ -82,8 +83,7 @@ impl Controller {
 
     /// The address without its domain where that is 0: a thread's name holds 15 bytes.
     pub fn short_address(&self) -> String {
-        let full = self.address().to_string();
-        full.strip_prefix("0000:").map_or(full.clone(), str::to_owned)
+        self.core.short_address()
     }
 
     pub fn number(&self) -> u32 {
@@ -168,6 +168,17 @@ impl Controller {
         // Read outside the lock: the last owner of a vector drops what its handler owned.
         let vectors: Vec<_> = unpoisoned(&self.slots).iter().flatten().filter_map(Weak::upgrade).collect();
         vectors.iter().map(|vector| vector.statistics()).collect()
+    }
+}
+
+impl Revoke for Controller {
+    /// Disables the mode. The vectors' threads end when their owners drop them.
+    fn revoke(&self, _deadline: Instant) {
+        if self.enabled.swap(false, Ordering::Relaxed)
+            && let Err(error) = self.core.closing_backend().release(self.mode.irq())
+        {
+            log::debug!("{error}");
+        }
     }
 }
 

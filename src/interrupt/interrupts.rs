@@ -1,7 +1,7 @@
 //! Enabling interrupts and connecting handlers.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use super::controller::Controller;
 use super::vector;
@@ -27,7 +27,10 @@ impl Interrupts {
         }
         let controller = Controller::enable(core.clone(), request)
             .inspect_err(|_| core.interrupts_enabled.store(false, Ordering::Release))?;
-        Ok(Self { controller: Arc::new(controller) })
+        let controller = Arc::new(controller);
+        let revoked: Weak<Controller> = Arc::downgrade(&controller);
+        core.on_revoke(revoked);
+        Ok(Self { controller })
     }
 
     /// How interrupts arrive.

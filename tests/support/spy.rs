@@ -16,7 +16,7 @@ use vmm_sys_util::eventfd::EventFd;
 pub struct Spy {
     /// The model behind.
     pub model: ModelBackend,
-    /// Every eventfd that was attached.
+    /// Every eventfd that was attached to a vector.
     pub eventfds: Arc<Mutex<Vec<EventFd>>>,
     /// BAR 0 claims to be mappable here, and is mapped by so many bytes.
     pub mappable: Option<(Window, usize)>,
@@ -78,6 +78,9 @@ impl Backend for Spy {
     }
 
     fn set_trigger(&self, index: IrqIndex, start: u32, eventfds: &[Option<&EventFd>]) -> Result<Option<u32>> {
+        if index == IrqIndex::Request {
+            return self.model.set_trigger(index, start, eventfds);
+        }
         let copies = eventfds.iter().flatten().map(|eventfd| eventfd.try_clone().unwrap());
         self.eventfds.lock().unwrap().extend(copies);
         self.model.set_trigger(index, start, eventfds)
@@ -106,5 +109,9 @@ impl Backend for Spy {
 
     fn unmap_dma(&self, iova: Iova, len: usize) -> Result<()> {
         self.model.unmap_dma(iova, len)
+    }
+
+    fn close(&self) -> Result<()> {
+        self.model.close()
     }
 }
