@@ -24,6 +24,7 @@ const ANY: Register<u32> = Register::new(0, "ANY");
 fn is_gone<T: std::fmt::Debug>(result: Result<T, Error>) {
     let error = result.unwrap_err();
     assert_eq!((error.kind(), error.raw_errno()), (ErrorKind::Device, Some(Errno::ENODEV)), "{error}");
+    assert!(error.is_gone() && error.kind().exit_code() == 7);
     assert_eq!(error.catalogue_code(), Some(Code::E13));
     assert!(error.to_string().contains("0000:00:1f.0") && error.to_string().contains("gone"), "{error}");
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use super::GRACE;
-use crate::Address;
 use crate::synchronize::{Completion, Protected, Rank, SyncError};
+use crate::{Address, Code, Error, ErrorKind};
 
 /// What a program does on a request.
 pub(super) type Hook = Box<dyn FnOnce() + Send>;
@@ -104,6 +106,17 @@ impl ReleaseRequest {
             self.call(Box::new(hook));
         }
         Ok(())
+    }
+
+    /// What to say of an `operation` that ended because the host wants the device back.
+    pub fn error(&self, operation: &str) -> Error {
+        let device = self.shared.device;
+        Error::new(ErrorKind::Device, operation)
+            .on(device)
+            .errno(Errno::ENODEV)
+            .why("the host wants the device back: it is being unbound or unplugged")
+            .fix(format!("bind it again: sudo dirql bind {device} --owner $USER"))
+            .code(Code::E13)
     }
 
     pub(crate) fn set_grace(&self, grace: Duration) {
