@@ -3,8 +3,8 @@
 mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::{Arc, Barrier, mpsc};
+use std::time::{Duration, Instant};
 
 use dirql::backend::Window;
 use dirql::backend::model::{Act, Bus};
@@ -239,6 +239,24 @@ fn r29_request_and_last_drop_may_meet() {
 }
 
 #[test]
+fn r29_the_control_thread_may_be_the_last_owner() {
+    let mut spy = Spy::on(silent_backend(|config| config.address = "0000:00:1e.4".parse().unwrap()));
+    let closing = Arc::new(Barrier::new(2));
+    spy.closing = Some(closing.clone());
+    let bus = spy.model.bus();
+    let device = Device::from_backend(spy).unwrap();
+    device.set_release_grace(Duration::ZERO);
+    bus.request_release();
+    closing.wait();
+    drop(device);
+    assert_eq!(threads("dirql/00:1e.4/c"), 1, "it is at it");
+    let began = Instant::now();
+    closing.wait();
+    eventually("both end", || (threads("dirql/00:1e.4/r"), threads("dirql/00:1e.4/c")) == (0, 0));
+    assert!(began.elapsed() < Duration::from_secs(9), "it waited in vain, for itself");
+}
+
+#[test]
 fn r29_a_handler_that_uses_the_device_is_told() {
     let (device, bus) = silent(|_| ());
     device.set_release_grace(Duration::ZERO);
@@ -285,40 +303,54 @@ fn r30_a_child_leaves_the_parents_request_source_alone() {
     assert!(request.wait(PATIENCE));
 }
 
-/// What is logged as an error in this process.
-struct Errors;
-static ERRORS: AtomicU64 = AtomicU64::new(0);
+/// What is logged in this process of what went wrong, and of calls on a device that was closed already.
+struct Complaints;
+static COMPLAINTS: AtomicU64 = AtomicU64::new(0);
 
-impl log::Log for Errors {
+impl log::Log for Complaints {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
         true
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if record.level() == log::Level::Error {
-            eprintln!("logged: {}", record.args());
-            ERRORS.fetch_add(1, Ordering::Relaxed);
+        let text = record.args().to_string();
+        if record.level() == log::Level::Error || text.contains("EBADF") {
+            eprintln!("logged: {text}");
+            COMPLAINTS.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn flush(&self) {}
 }
 
-/// Opens a device and has it revoked while all is in use, or lets go of it.
-fn one_life(revoked: bool) {
+/// How a device goes.
+#[derive(PartialEq)]
+enum End {
+    Revoked,
+    LetGo,
+    Pulled,
+}
+
+/// Opens a device and uses all of it until it goes.
+fn one_life(end: &End) {
     let (device, bus) = silent(|config| config.resettable = true);
-    device.set_release_grace(if revoked { Duration::ZERO } else { PATIENCE * 10 });
+    device.set_release_grace(if *end == End::Revoked { Duration::ZERO } else { PATIENCE * 10 });
     let request: ReleaseRequest = device.release_request();
     device.set_bus_master(true).unwrap();
-    let lent = device.dma(DmaMask::FULL).buffer(4096).unwrap().lend();
+    let (bar, lent) = (device.bar(0).unwrap(), device.dma(DmaMask::FULL).buffer(4096).unwrap().lend());
     let mut interrupts = device.interrupts(Mode::Msi).unwrap();
     let vector = interrupts.connect(0, (), |(), _| Handled::Yes).unwrap();
-    bus.request_release();
-    assert!(request.wait(PATIENCE));
-    if revoked {
+    if *end == End::Pulled {
+        bus.pull();
+        assert!(bar.wait_for(ANY, PATIENCE, |_| true).unwrap_err().is_gone());
+    } else {
+        bus.request_release();
+        assert!(request.wait(PATIENCE));
+    }
+    if *end == End::Revoked {
         eventually("it is revoked", || is_closed(&bus));
     }
-    drop((interrupts, device, lent));
+    drop((interrupts, device, lent, bar));
     drop(vector);
 }
 
@@ -334,14 +366,14 @@ fn r29_no_thread_no_descriptor_and_no_complaint_is_left() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         return;
     }
-    log::set_logger(&Errors).unwrap();
+    log::set_logger(&Complaints).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let count = |what: &str| std::fs::read_dir(format!("/proc/self/{what}")).unwrap().count();
-    one_life(true);
+    one_life(&End::Revoked);
     let before = (count("fd"), count("task"));
-    for round in 0..100 {
-        one_life(round % 2 == 0);
+    for _ in 0..50 {
+        [End::Revoked, End::LetGo, End::Pulled].iter().for_each(one_life);
     }
     eventually("all is as it was", || (count("fd"), count("task")) == before);
-    assert_eq!(ERRORS.load(Ordering::Relaxed), 0);
+    assert_eq!(COMPLAINTS.load(Ordering::Relaxed), 0);
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 
 use dirql::backend::model::ModelBackend;
 use dirql::backend::{Backend, IommuInfo, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Window};
@@ -24,12 +24,21 @@ pub struct Spy {
     pub file: Option<File>,
     /// Where it was mapped.
     pub mapped_at: Arc<AtomicUsize>,
+    /// Met when closing begins, and again before it ends.
+    pub closing: Option<Arc<Barrier>>,
 }
 
 impl Spy {
     /// A spy that lies about nothing.
     pub fn on(model: ModelBackend) -> Self {
-        Self { model, eventfds: Arc::default(), mappable: None, file: None, mapped_at: Arc::default() }
+        Self {
+            model,
+            eventfds: Arc::default(),
+            mappable: None,
+            file: None,
+            mapped_at: Arc::default(),
+            closing: None,
+        }
     }
 }
 
@@ -112,6 +121,10 @@ impl Backend for Spy {
     }
 
     fn close(&self) -> Result<()> {
-        self.model.close()
+        let meet = || self.closing.as_ref().map(|closing| closing.wait());
+        meet();
+        let closed = self.model.close();
+        meet();
+        closed
     }
 }
