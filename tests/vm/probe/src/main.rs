@@ -1,10 +1,12 @@
 //! What only a program on the library can try, on devices of the guest: one process that opens a device again and
-//! again, and the exclusion of handler and threads while a device interrupts.
+//! again, the exclusion of handler and threads while a device interrupts, and devices that go away.
 //!
-//! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS`
+//! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
+//! `dirql-lab-probe vanish BDF` · `dirql-lab-probe stubborn BDF FILE`
 #![forbid(unsafe_code)]
 
 mod exclusion;
+mod removal;
 
 use dirql::driver::Registration;
 use dirql::pci::Address;
@@ -22,6 +24,10 @@ fn main() -> ExitCode {
         ["conformance", address] => address.parse().and_then(conformance),
         ["exclusion", address, sections] => {
             number(address, sections).and_then(|(address, sections)| exclusion::run(address, sections))
+        }
+        ["vanish", address] => address.parse().and_then(removal::vanish),
+        ["stubborn", address, until] => {
+            address.parse().and_then(|address| removal::stubborn(address, until.as_ref()))
         }
         _ => Err(Error::new(ErrorKind::InvalidArgument, "reading of the arguments")),
     };

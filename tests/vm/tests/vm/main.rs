@@ -9,6 +9,7 @@ mod frames;
 mod kill;
 mod library;
 mod refusals;
+mod removal;
 mod traffic;
 
 use dirql_lab::{Error, Machine, Net, Result};
@@ -30,6 +31,7 @@ fn main() {
         refusals::tests(),
         traffic::tests(),
         kill::tests(),
+        removal::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }
