@@ -22,9 +22,9 @@ const FRAMES: usize = 256;
 /// Starts the device, shows its vectors until the user or `--seconds` ends it, and stops it.
 pub fn run(host: &Host, args: &Run, output: &mut Output) -> Outcome {
     let stop = Stop::on_signals()?;
-    let mut running = Running::start(host, &args.target.device)?;
-    let document = watch(&mut running, args.seconds, &stop, output)?;
-    running.stop()?;
+    let mut running = Running::start(host, &args.target.device, &stop)?;
+    let watched = watch(&mut running, args.seconds, &stop, output);
+    let document = running.finish(watched)?;
     if output.is_json() { output.document(&document) } else { Ok(()) }
 }
 

@@ -272,7 +272,9 @@ impl Driver for E1000 {
 impl Drop for E1000 {
     fn drop(&mut self) {
         if let Err(error) = self.shut_down() {
-            log::error!("e1000: stopping on drop: {error}");
+            // A device that is gone has been stopped by whoever took it.
+            let level = if error.is_gone() { log::Level::Debug } else { log::Level::Error };
+            log::log!(level, "e1000: stopping on drop: {error}");
         }
     }
 }

@@ -10,6 +10,7 @@ mod frames;
 mod kill;
 mod library;
 mod refusals;
+mod removal;
 mod traffic;
 
 use dirql_lab::{Error, Machine, Net, Result};
@@ -32,6 +33,7 @@ fn main() {
         traffic::tests(),
         kill::tests(),
         errors::tests(),
+        removal::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }
