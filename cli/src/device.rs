@@ -3,8 +3,9 @@
 use dirql::class::net::Net;
 use dirql::driver::{Driver, Registration};
 use dirql::host::{Function, Host};
-use dirql::interrupt::VectorStatistics;
+use dirql::interrupt::{Observer, VectorStatistics};
 use dirql::pci::Names;
+use dirql::telemetry::{self, Publisher};
 use dirql::{Address, Device, Error, ErrorKind, Result};
 
 /// Every driver that this command has.
@@ -41,6 +42,8 @@ pub struct Running {
     pub address: Address,
     /// The name of its driver.
     pub driver_name: &'static str,
+    /// For `dirql irqs` and `dirql trace`. Ends before the device does.
+    published: Option<Publisher>,
     driver: Box<dyn Driver>,
 }
 
@@ -63,7 +66,11 @@ impl Running {
     pub fn probe(device: Device, registration: &'static Registration) -> Result<Self> {
         let address = device.address();
         let driver = (registration.probe)(device)?;
-        Ok(Self { address, driver_name: registration.name, driver })
+        let published = driver.observer().map(telemetry::publish).transpose().unwrap_or_else(|error| {
+            log::warn!("{error}");
+            None
+        });
+        Ok(Self { address, driver_name: registration.name, published, driver })
     }
 
     /// The driver.
@@ -74,6 +81,17 @@ impl Running {
     /// What was counted of each vector.
     pub fn vectors(&self) -> Vec<VectorStatistics> {
         self.driver.vectors()
+    }
+
+    /// A way to look at its vectors.
+    ///
+    /// # Errors
+    /// `Precondition` where its driver offers none.
+    pub fn observer(&self) -> Result<Observer> {
+        self.driver.observer().ok_or_else(|| {
+            let why = format!("its driver {} has no interrupts to look at", self.driver_name);
+            Error::new(ErrorKind::Precondition, "observation").on(self.address).why(why)
+        })
     }
 
     /// The device as a network interface.
@@ -95,6 +113,7 @@ impl Running {
     /// # Errors
     /// Where it does not stop.
     pub fn stop(self) -> Result<()> {
+        drop(self.published);
         self.driver.stop()
     }
 }
