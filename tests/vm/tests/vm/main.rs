@@ -8,6 +8,7 @@ mod boot;
 mod frames;
 mod kill;
 mod library;
+mod observe;
 mod refusals;
 mod traffic;
 
@@ -30,6 +31,7 @@ fn main() {
         refusals::tests(),
         traffic::tests(),
         kill::tests(),
+        observe::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }
