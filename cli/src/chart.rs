@@ -82,7 +82,7 @@ pub fn latencies(title: &str, subtitle: &str, sorted: &[u64]) -> String {
     line(&mut svg, "axis", (LEFT, BOTTOM), (RIGHT, BOTTOM));
     for (index, (name, quantile)) in QUANTILES.into_iter().enumerate().filter(|_| !sorted.is_empty()) {
         let ns = percentile(sorted, quantile);
-        let (x, top) = (axis.x(ns as f64), TOP - LINE * (QUANTILES.len() - index) as f64 + 8.0);
+        let (x, top) = (axis.x(ns as f64), TOP - LINE * (QUANTILES.len() - index) as f64 + 2.0);
         line(&mut svg, "mark", (x, top), (x, BOTTOM));
         let (anchor, at) = if x > (LEFT + RIGHT) / 2.0 { ("end", x - 6.0) } else { ("start", x + 6.0) };
         text(&mut svg, at, top + 9.0, anchor, "label", &format!("{name} {}", time(ns)));

@@ -47,6 +47,8 @@ fn running() -> Result<()> {
         counts.extend(vector["count"].as_u64());
     }
     check(counts.len() == 3 && counts.is_sorted_by(|a, b| a < b), || format!("the counts {counts:?}"))?;
+    let stranger = machine.user("other", &format!("dirql irqs {NIC}"))?;
+    stranger.exits(4)?.says(&["user 1000's, not user 1001's"])?;
     let output = machine.user("demo", &format!("dirql irqs {NIC} --seconds 0.2"))?.ok()?;
     check(output.text().contains("COALESCED") && output.text().contains("HOLD p50"), || output.to_string())?;
 
@@ -91,7 +93,7 @@ fn alone() -> Result<()> {
     for words in ["irqs", "trace -o /share/none.json", "irqs --histogram /share/none.svg"] {
         let (command, rest) = words.split_once(' ').unwrap_or((words, ""));
         let output = machine.user("demo", &format!("dirql {command} {EDU} {rest}"))?;
-        output.exits(5)?.says(&["E7", &format!("process {} (sh", holder.pid())])?;
+        output.exits(5)?.says(&["E7", &format!("process {} (", holder.pid())])?;
     }
     holder.signal(9)?;
     holder.wait(PATIENCE)?;
