@@ -3,9 +3,10 @@
 use dirql::class::net::Net;
 use dirql::driver::{Driver, Registration};
 use dirql::host::{Function, Host};
-use dirql::interrupt::VectorStatistics;
+use dirql::interrupt::{Observer, VectorStatistics};
 use dirql::pci::Names;
 use dirql::release::ReleaseRequest;
+use dirql::telemetry::{self, Publisher};
 use dirql::{Address, Device, Error, ErrorKind, Result};
 
 use crate::output::{End, Outcome};
@@ -46,6 +47,8 @@ pub struct Running {
     /// The name of its driver.
     pub driver_name: &'static str,
     release: ReleaseRequest,
+    /// For `dirql irqs` and `dirql trace`. Ends before the device does.
+    published: Option<Publisher>,
     driver: Box<dyn Driver>,
 }
 
@@ -70,7 +73,11 @@ impl Running {
     pub fn probe(device: Device, registration: &'static Registration) -> Result<Self> {
         let (address, release) = (device.address(), device.release_request());
         let driver = (registration.probe)(device)?;
-        Ok(Self { address, driver_name: registration.name, release, driver })
+        let published = driver.observer().map(telemetry::publish).transpose().unwrap_or_else(|error| {
+            log::warn!("{error}");
+            None
+        });
+        Ok(Self { address, driver_name: registration.name, release, published, driver })
     }
 
     /// The driver.
@@ -81,6 +88,17 @@ impl Running {
     /// What was counted of each vector.
     pub fn vectors(&self) -> Vec<VectorStatistics> {
         self.driver.vectors()
+    }
+
+    /// A way to look at its vectors.
+    ///
+    /// # Errors
+    /// `Precondition` where its driver offers none.
+    pub fn observer(&self) -> Result<Observer> {
+        self.driver.observer().ok_or_else(|| {
+            let why = format!("its driver {} has no interrupts to look at", self.driver_name);
+            Error::new(ErrorKind::Precondition, "observation").on(self.address).why(why)
+        })
     }
 
     /// The device as a network interface.
@@ -102,6 +120,7 @@ impl Running {
     /// # Errors
     /// Where it does not stop.
     pub fn stop(self) -> Result<()> {
+        drop(self.published);
         self.driver.stop()
     }
 

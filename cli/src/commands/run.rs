@@ -80,14 +80,14 @@ fn watch(
 
 /// What was last seen of a network device; nothing of others.
 #[derive(Debug, Default)]
-struct Seen {
+pub struct Seen {
     link: Option<Link>,
     statistics: Option<Statistics>,
 }
 
 impl Seen {
     /// Lets the device work for a while, at most until `then`. Gives a link that is new or has changed.
-    fn work(&mut self, running: &mut Running, stop: &Stop, then: Instant) -> Result<Option<Link>> {
+    pub fn work(&mut self, running: &mut Running, stop: &Stop, then: Instant) -> Result<Option<Link>> {
         let Some(net) = running.driver().net() else {
             stop.sleep_until(then);
             return Ok(None);

@@ -32,7 +32,7 @@ use std::time::Duration;
 use dirql::class::net::{self, Mac, Net};
 use dirql::dma::DmaMask;
 use dirql::driver::{Driver, Registration};
-use dirql::interrupt::{Best, FaultKind, Interrupts, Vector, VectorStatistics};
+use dirql::interrupt::{Best, FaultKind, Interrupts, Observer, Vector, VectorStatistics};
 use dirql::region::Bar;
 use dirql::selftest::Check;
 use dirql::synchronize::Completion;
@@ -240,6 +240,10 @@ impl Net for E1000 {
 impl Driver for E1000 {
     fn vectors(&self) -> Vec<VectorStatistics> {
         self.interrupts.statistics()
+    }
+
+    fn observer(&self) -> Option<Observer> {
+        Some(self.interrupts.observer())
     }
 
     fn identify(&mut self) -> Result<Vec<(&'static str, String)>> {

@@ -9,6 +9,7 @@ mod errors;
 mod frames;
 mod kill;
 mod library;
+mod observe;
 mod refusals;
 mod removal;
 mod traffic;
@@ -34,6 +35,7 @@ fn main() {
         kill::tests(),
         errors::tests(),
         removal::tests(),
+        observe::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }
