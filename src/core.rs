@@ -2,21 +2,36 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Instant;
+
+use nix::errno::Errno;
 
 use crate::backend::{Backend, RegionIndex, set_bus_master};
 use crate::dma::Pool;
 use crate::pci::register;
 use crate::presence::Presence;
 use crate::region::Mapping;
+use crate::release::{ReleaseRequest, Source};
 use crate::synchronize::{Rank, unpoisoned};
-use crate::{Address, Result};
+use crate::{Address, Error, Result};
+
+/// What has to end before a device is taken from the program that holds it: its interrupts.
+pub(crate) trait Revoke: Send + Sync {
+    /// Ends it: wakes whoever waits, and detaches from the device by [`Core::closing_backend`]. The device is marked gone
+    /// already. Handlers that do not return until `deadline` are left behind.
+    fn revoke(&self, deadline: Instant);
+}
 
 /// What every handle of the device holds.
 #[derive(Debug)]
 pub(crate) struct Core {
     number: u32,
     presence: Arc<Presence>,
+    release: ReleaseRequest,
+    /// What listens for the release request; once, for it knows the core that it is in.
+    source: OnceLock<Source>,
+    revoked: Mutex<Vec<Weak<dyn Revoke>>>,
     /// One write of the COMMAND register at a time.
     command: Mutex<()>,
     /// One kind of interrupt is enabled, by whoever set this.
@@ -30,13 +45,27 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(backend: impl Backend + 'static) -> Result<Self> {
+    /// Takes the device over, and listens for the host that wants it back.
+    pub(crate) fn open(backend: impl Backend + 'static) -> Result<Arc<Self>> {
         let pool = Mutex::new(Pool::new(&backend.iommu()?));
-        let (interrupts_enabled, errors_enabled) = (AtomicBool::new(false), AtomicBool::new(false));
         let number = Rank::next_device();
-        let mappings = Mutex::default();
-        let (presence, command, backend) = (Arc::new(Presence::new()), Mutex::new(()), Box::new(backend));
-        Ok(Self { number, presence, command, interrupts_enabled, errors_enabled, pool, mappings, backend })
+        let core = Arc::new(Self {
+            number,
+            presence: Arc::new(Presence::new()),
+            release: ReleaseRequest::new(backend.address(), number),
+            source: OnceLock::new(),
+            revoked: Mutex::default(),
+            command: Mutex::new(()),
+            interrupts_enabled: AtomicBool::new(false),
+            errors_enabled: AtomicBool::new(false),
+            pool,
+            mappings: Mutex::default(),
+            backend: Box::new(backend),
+        });
+        if let Some(source) = Source::start(&core)? {
+            core.source.get_or_init(|| source);
+        }
+        Ok(core)
     }
 
     /// The way to the device, as long as there is one.
@@ -46,6 +75,11 @@ impl Core {
     pub(crate) fn backend(&self) -> Result<&dyn Backend> {
         self.presence.admit(self.address())?;
         Ok(&*self.backend)
+    }
+
+    /// The way to the device for those who take leave of it, also when it is gone. Not for a child.
+    pub(crate) fn closing_backend(&self) -> &dyn Backend {
+        &*self.backend
     }
 
     /// Asks the configuration space whether the device answers; if not, it is gone.
@@ -67,12 +101,22 @@ impl Core {
         &self.presence
     }
 
+    pub(crate) fn release_request(&self) -> &ReleaseRequest {
+        &self.release
+    }
+
     pub(crate) fn resettable(&self) -> bool {
         self.backend.resettable()
     }
 
     pub(crate) fn address(&self) -> Address {
         self.backend.address()
+    }
+
+    /// The address without its domain where that is 0: a thread's name holds 15 bytes.
+    pub(crate) fn short_address(&self) -> String {
+        let full = self.address().to_string();
+        full.strip_prefix("0000:").map_or(full.clone(), str::to_owned)
     }
 
     /// The region's mapping, made when it is first asked for.
@@ -105,23 +149,75 @@ impl Core {
     pub(crate) fn number(&self) -> u32 {
         self.number
     }
+
+    /// Has this end too when the device is revoked, in the order of the calls.
+    pub(crate) fn on_revoke(&self, revoked: Weak<dyn Revoke>) {
+        let mut all = unpoisoned(&self.revoked);
+        all.retain(|other| other.strong_count() > 0);
+        all.push(revoked);
+    }
+
+    /// Takes the device from whoever holds it, and closes it. Every handle stays, and says that the device is gone.
+    pub(crate) fn revoke(&self, deadline: Instant) {
+        if self.is_forked() || !self.presence.mark_revoked() {
+            return;
+        }
+        let address = self.address();
+        log::warn!("{address}: the host wants the device back, and it was not let go of: it is revoked");
+        let revoked = std::mem::take(&mut *unpoisoned(&self.revoked));
+        revoked.iter().filter_map(Weak::upgrade).for_each(|revoked| revoked.revoke(deadline));
+        let backend = &*self.backend;
+        {
+            let _one_at_a_time = unpoisoned(&self.command);
+            self.stop(backend);
+        }
+        let unmapped = unpoisoned(&self.pool).unmap_all(backend);
+        let mappings = unpoisoned(&self.mappings);
+        let withdrawn = mappings.values().map(|mapping| mapping.withdraw(address));
+        let outcomes: Vec<_> = [unmapped].into_iter().chain(withdrawn).collect();
+        for error in outcomes.into_iter().chain([backend.close()]).filter_map(Result::err) {
+            log::error!("revoking: {error}");
+        }
+    }
+
+    /// Stops the device reaching memory.
+    fn stop(&self, backend: &dyn Backend) {
+        let stopped = set_bus_master(backend, false);
+        let reset = if backend.resettable() { backend.reset() } else { Ok(()) };
+        for error in [stopped, reset].into_iter().filter_map(Result::err) {
+            self.log_closing(&error);
+        }
+    }
+
+    /// A failure to close, as far as it is worth a word.
+    fn log_closing(&self, error: &Error) {
+        // Nobody answers, or the kernel keeps the device locked while it takes it back.
+        let locked = self.release.is_wanted() && error.raw_errno() == Some(Errno::EAGAIN);
+        let level = if self.presence.is_gone() || locked { log::Level::Debug } else { log::Level::Error };
+        log::log!(level, "closing: {error}");
+    }
 }
 
 impl Drop for Core {
     fn drop(&mut self) {
+        let source = self.source.take();
         // The device goes on in the parent; its memory was not inherited, and other things may be there by now.
         if self.is_forked() {
-            std::mem::take(&mut *unpoisoned(&self.mappings)).into_values().for_each(std::mem::forget);
-            return unpoisoned(&self.pool).forget();
+            source.into_iter().for_each(Source::forget);
+            let mappings = self.mappings.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(mappings).into_values().for_each(std::mem::forget);
+            return self.pool.get_mut().unwrap_or_else(PoisonError::into_inner).forget();
         }
+        // Nobody listens to the host any more.
+        drop(source);
         // Interrupts have gone: a controller holds this core. Now the device stops reaching memory ...
         let backend = &*self.backend;
-        let stopped = set_bus_master(backend, false);
-        let reset = if backend.resettable() { backend.reset() } else { Ok(()) };
+        if !self.presence.is_revoked() {
+            self.stop(backend);
+        }
         // ... and only then its mappings go. BARs follow, and the backend closes its descriptors, in the order of fields.
-        let unmapped = unpoisoned(&self.pool).unmap_all(backend);
-        for error in [stopped, reset, unmapped].into_iter().filter_map(Result::err) {
-            log::error!("closing: {error}");
+        if let Err(error) = unpoisoned(&self.pool).close(backend) {
+            self.log_closing(&error);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One opened function: what keeps everything else alive.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::backend::group::GroupBackend;
 use crate::backend::{Backend, RegionIndex};
@@ -8,12 +9,15 @@ use crate::core::Core;
 use crate::dma::{Dma, DmaMask};
 use crate::interrupt::{ErrorEvent, ErrorSource, Interrupts, Request};
 use crate::region::{Bar, Config};
+use crate::release::ReleaseRequest;
 use crate::{Address, Result};
 
 /// A PCI function that this process has taken from the kernel.
 ///
 /// Bars, DMA memory and interrupts keep the function open; when the last of them has gone, it is closed in order:
 /// interrupts, bus mastering and reset, DMA mappings, BAR mappings, file descriptors.
+///
+/// The host may want it back before that: see [`crate::release`].
 #[derive(Debug)]
 pub struct Device {
     core: Arc<Core>,
@@ -31,9 +35,9 @@ impl Device {
     /// The function that a backend reaches: a [model](crate::backend::model) in tests.
     ///
     /// # Errors
-    /// Where the backend does not tell what its IOMMU allows.
+    /// Where the backend does not tell what its IOMMU allows, or the host could not be listened to.
     pub fn from_backend(backend: impl Backend + 'static) -> Result<Self> {
-        Ok(Self { core: Arc::new(Core::new(backend)?) })
+        Ok(Self { core: Core::open(backend)? })
     }
 
     /// Where the function sits.
@@ -95,6 +99,17 @@ impl Device {
         F: FnMut(&mut T, ErrorEvent) + Send + 'static,
     {
         ErrorSource::connect(&self.core, state, handler)
+    }
+
+    /// Whether the host wants the device back: to look at, wait for, or be called.
+    pub fn release_request(&self) -> ReleaseRequest {
+        self.core.release_request().clone()
+    }
+
+    /// How long the program has to let go of the device once the host wants it back, instead of
+    /// [`crate::release::GRACE`]. A longer one keeps whoever unbinds or unplugs the device waiting.
+    pub fn set_release_grace(&self, grace: Duration) {
+        self.core.release_request().set_grace(grace);
     }
 
     /// Whether [`Device::reset`] can do anything.

@@ -269,6 +269,11 @@ impl Error {
         self.0.errno
     }
 
+    /// Whether the device is gone: it does not answer any more, or the host has it back.
+    pub fn is_gone(&self) -> bool {
+        self.0.kind == ErrorKind::Device && self.0.errno == Some(Errno::ENODEV)
+    }
+
     /// The entry in the catalogue, where there is one.
     pub fn catalogue_code(&self) -> Option<Code> {
         self.0.code

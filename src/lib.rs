@@ -41,6 +41,7 @@
 //! - [`interrupt`]: modes, vectors, their threads, delivery, and `synchronize`.
 //! - [`trace`]: what the interrupts' threads did, as a timeline.
 //! - [`telemetry`]: a running program's vectors, to be asked for from outside.
+//! - [`release`]: the host wants a device back, and gets it.
 //! - [`Device`]: one opened function; what keeps everything else alive.
 //! - [`class`]: what a driver offers a program: [`class::net::Net`].
 //! - [`driver`]: what a driver is, and how it is found.
@@ -60,6 +61,7 @@ pub mod interrupt;
 pub mod pci;
 mod presence;
 pub mod region;
+pub mod release;
 pub mod selftest;
 pub mod synchronize;
 pub mod telemetry;

@@ -10,6 +10,8 @@ use crate::{Address, Code, Error, ErrorKind, Result};
 const PRESENT: u8 = 0;
 /// It does not answer.
 const GONE: u8 = 1;
+/// The host wanted it back, and has it.
+const REVOKED: u8 = 2;
 
 /// Shared by whatever reaches the device: it is there until somebody found that it is not.
 #[derive(Debug)]
@@ -53,10 +55,13 @@ impl Presence {
             return Error::new(ErrorKind::Failure, operation)
                 .why("the process has forked since the device was opened: it is the parent's");
         }
-        Error::new(ErrorKind::Device, operation)
-            .errno(Errno::ENODEV)
-            .why("the device is gone: it does not answer, or its memory was disabled")
-            .code(Code::E12)
+        let gone = Error::new(ErrorKind::Device, operation).errno(Errno::ENODEV);
+        if self.is_revoked() {
+            return gone
+                .why("the device is gone: the host wanted it back, and took it when it was not let go of")
+                .code(Code::E13);
+        }
+        gone.why("the device is gone: it does not answer, or its memory was disabled").code(Code::E12)
     }
 
     /// Whether the process has forked since, and this is the child.
@@ -71,10 +76,20 @@ impl Presence {
         self.state.load(Ordering::Acquire) != PRESENT
     }
 
+    /// Whether the device was taken back by the host, and is closed.
+    pub fn is_revoked(&self) -> bool {
+        self.state.load(Ordering::Acquire) == REVOKED
+    }
+
     /// From now on, calls and those who wait are told `DeviceGone`. True for the first who says so.
     ///
     /// Safe in a signal handler.
     pub fn mark_gone(&self) -> bool {
         self.state.fetch_max(GONE, Ordering::AcqRel) == PRESENT
+    }
+
+    /// As [`Presence::mark_gone`], because the host has the device back. True for the first who says this.
+    pub fn mark_revoked(&self) -> bool {
+        self.state.fetch_max(REVOKED, Ordering::AcqRel) != REVOKED
     }
 }

@@ -121,6 +121,25 @@ fn r2_waiting_for_a_register_ends_when_the_device_is_gone() {
 }
 
 #[test]
+fn r2_waiting_for_a_device_that_was_pulled_ends_though_nothing_faults() {
+    let backend = silent_backend(|_| ());
+    let bus = backend.bus();
+    let device = Device::from_backend(backend).unwrap();
+    let bar = device.bar(0).unwrap();
+    let mut looks = 0;
+    // All ones would satisfy whoever waits for a bit.
+    let told = bar.wait_for(FIRST, Duration::MAX, |value| {
+        looks += 1;
+        if looks == 3 {
+            bus.pull();
+        }
+        value != 0
+    });
+    is_gone(told);
+    is_gone(bar.read(FIRST));
+}
+
+#[test]
 fn r2_one_device_that_vanishes_leaves_the_others() {
     let (vanishing, staying) = (Removable::new(), Removable::new());
     vanishing.remove();

@@ -3,9 +3,14 @@
 use dirql::class::net::Net;
 use dirql::driver::{Driver, Registration};
 use dirql::host::{Function, Host};
-use dirql::interrupt::VectorStatistics;
+use dirql::interrupt::{Observer, VectorStatistics};
 use dirql::pci::Names;
+use dirql::release::ReleaseRequest;
+use dirql::telemetry::{self, Publisher};
 use dirql::{Address, Device, Error, ErrorKind, Result};
+
+use crate::output::{End, Outcome};
+use crate::signals::Stop;
 
 /// Every driver that this command has.
 pub static DRIVERS: [&Registration; 2] = [&dirql_e1000::DRIVER, &dirql_edu::DRIVER];
@@ -41,18 +46,23 @@ pub struct Running {
     pub address: Address,
     /// The name of its driver.
     pub driver_name: &'static str,
+    release: ReleaseRequest,
+    /// For `dirql irqs` and `dirql trace`. Ends before the device does.
+    published: Option<Publisher>,
     driver: Box<dyn Driver>,
 }
 
 impl Running {
-    /// Opens the device that `name` means, and starts it with the driver that matches.
+    /// Opens the device that `name` means, and starts it with the driver that matches. When the host wants it back, `stop`
+    /// says so.
     ///
     /// # Errors
     /// Where there is no such device or no driver for it, it cannot be opened, or it does not start.
-    pub fn start(host: &Host, name: &str) -> Result<Self> {
+    pub fn start(host: &Host, name: &str, stop: &Stop) -> Result<Self> {
         let function = host.resolve(name)?;
         let registration = require_driver(&function)?;
         let device = Device::open(function.address)?;
+        stop.on_release(device.release_request());
         Self::probe(device, registration)
     }
 
@@ -61,9 +71,13 @@ impl Running {
     /// # Errors
     /// Where it does not start.
     pub fn probe(device: Device, registration: &'static Registration) -> Result<Self> {
-        let address = device.address();
+        let (address, release) = (device.address(), device.release_request());
         let driver = (registration.probe)(device)?;
-        Ok(Self { address, driver_name: registration.name, driver })
+        let published = driver.observer().map(telemetry::publish).transpose().unwrap_or_else(|error| {
+            log::warn!("{error}");
+            None
+        });
+        Ok(Self { address, driver_name: registration.name, release, published, driver })
     }
 
     /// The driver.
@@ -74,6 +88,17 @@ impl Running {
     /// What was counted of each vector.
     pub fn vectors(&self) -> Vec<VectorStatistics> {
         self.driver.vectors()
+    }
+
+    /// A way to look at its vectors.
+    ///
+    /// # Errors
+    /// `Precondition` where its driver offers none.
+    pub fn observer(&self) -> Result<Observer> {
+        self.driver.observer().ok_or_else(|| {
+            let why = format!("its driver {} has no interrupts to look at", self.driver_name);
+            Error::new(ErrorKind::Precondition, "observation").on(self.address).why(why)
+        })
     }
 
     /// The device as a network interface.
@@ -95,7 +120,32 @@ impl Running {
     /// # Errors
     /// Where it does not stop.
     pub fn stop(self) -> Result<()> {
+        drop(self.published);
         self.driver.stop()
+    }
+
+    /// Stops the device, however its use has gone, and lets go of it.
+    ///
+    /// # Errors
+    /// E13 where the host wants it back, whatever else went wrong on the way; else that of its use, or of its stop.
+    pub fn finish<T>(self, used: Outcome<T>) -> Outcome<T> {
+        let release = self.release.clone();
+        let stopped = self.stop();
+        if release.is_wanted() {
+            let used = used.err().and_then(|end| match end {
+                End::Failed(error) => Some(error),
+                End::Unread => None,
+            });
+            [used, stopped.err()].into_iter().flatten().for_each(|error| log::debug!("{error}"));
+            return Err(release.error("running of the driver").into());
+        }
+        match (used, stopped) {
+            (Ok(value), stopped) => stopped.map(|()| value).map_err(End::from),
+            (Err(end), stopped) => {
+                stopped.unwrap_or_else(|error| log::error!("{error}"));
+                Err(end)
+            }
+        }
     }
 }
 
@@ -104,10 +154,46 @@ pub mod tests {
     use dirql_edu::model::EduModel;
 
     use super::*;
+    use dirql::Code;
 
     /// An edu device in this process.
     pub fn edu() -> Device {
         Device::from_backend(EduModel::backend()).unwrap()
+    }
+
+    #[test]
+    fn a_device_that_the_host_wants_back_is_let_go_of_with_its_own_error() {
+        for used in [Ok(()), Err(End::Unread), Err(Error::new(ErrorKind::Failure, "a test").into())] {
+            let backend = EduModel::backend();
+            let bus = backend.bus();
+            let device = Device::from_backend(backend).unwrap();
+            let stop = Stop::never();
+            let release = device.release_request();
+            stop.on_release(release.clone());
+            let running = Running::probe(device, &dirql_edu::DRIVER).unwrap();
+            assert!(!stop.is_wanted());
+            bus.request_release();
+            assert!(release.wait(std::time::Duration::from_secs(20)) && stop.is_wanted());
+            let Err(End::Failed(error)) = running.finish(used) else { panic!("it is no success") };
+            assert_eq!((error.kind().exit_code(), error.catalogue_code()), (7, Some(Code::E13)));
+            let text = error.to_string();
+            for words in
+                ["running of the driver for 0000:", "ENODEV", "why: the host wants", "fix: bind it again"]
+            {
+                assert!(text.contains(words), "{text}");
+            }
+            let acts = bus.acts();
+            assert!(!bus.bus_master() && !acts.contains(&dirql::backend::model::Act::Closed), "{acts:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_request_the_use_decides() {
+        let running = || Running::probe(edu(), &dirql_edu::DRIVER).unwrap();
+        assert_eq!(running().finish(Ok(7)).unwrap(), 7);
+        let failed = Error::new(ErrorKind::Busy, "a test").into();
+        let Err(End::Failed(error)) = running().finish::<()>(Err(failed)) else { panic!("it failed") };
+        assert_eq!(error.kind(), ErrorKind::Busy);
     }
 
     #[test]

@@ -1,19 +1,24 @@
-//! Ctrl-C and its kin, as a flag that every loop looks at: what runs is stopped in order.
+//! Ctrl-C and its kin, and the host that wants its device back, as a flag that every loop looks at: what runs is stopped
+//! in order.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dirql::release::ReleaseRequest;
 use dirql::{Error, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// How long a loop may wait for a device before it looks at the flag again.
 pub const SLICE: Duration = Duration::from_millis(100);
 
-/// Whether the user wants an end. A second Ctrl-C ends the process at once.
-#[derive(Debug, Clone)]
-pub struct Stop(Arc<AtomicBool>);
+/// Whether the user wants an end, or the host its device. A second Ctrl-C ends the process at once.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    signalled: Arc<AtomicBool>,
+    release: Arc<OnceLock<ReleaseRequest>>,
+}
 
 impl Stop {
     /// From now on SIGINT, SIGTERM and SIGHUP ask for an orderly end; but one that is ignored, as under nohup, stays
@@ -28,12 +33,22 @@ impl Stop {
                 .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
                 .map_err(|error| Error::io(&error, "registering for signals"))?;
         }
-        Ok(Self(flag))
+        Ok(Self { signalled: flag, release: Arc::default() })
+    }
+
+    /// From now on, the host that wants this device back asks for an orderly end too.
+    pub fn on_release(&self, request: ReleaseRequest) {
+        self.release.get_or_init(|| request);
     }
 
     /// Whether an end is wanted.
     pub fn is_wanted(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.signalled.load(Ordering::Relaxed) || self.is_device_wanted()
+    }
+
+    /// Whether the host wants the device back, which leaves no time to finish anything.
+    pub fn is_device_wanted(&self) -> bool {
+        self.release.get().is_some_and(ReleaseRequest::is_wanted)
     }
 
     /// Sleeps until then, or until an end is wanted.
@@ -48,7 +63,7 @@ impl Stop {
 
     #[cfg(test)]
     pub fn never() -> Self {
-        Self(Arc::default())
+        Self::default()
     }
 }
 

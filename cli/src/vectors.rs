@@ -12,13 +12,11 @@ pub fn table(now: &[VectorStatistics], before: &[VectorStatistics], elapsed: Dur
         ["VECTOR", "MODE", "COUNT", "RATE/s", "SPURIOUS", "HANDLER p50", "p99", "SYNC", "WAIT p99"];
     let mut table = Table::new(&headings).numbers_from(2);
     for vector in now {
-        let earlier = before.iter().find(|earlier| earlier.index == vector.index);
-        let since = vector.count.saturating_sub(earlier.map_or(0, |earlier| earlier.count));
         table.row([
             vector.index.to_string(),
             vector.mode.to_string(),
             vector.count.to_string(),
-            format!("{:.0}", since as f64 / elapsed.as_secs_f64().max(1e-3)),
+            format!("{:.0}", rate(vector, before, elapsed, |of| of.count)),
             vector.spurious.to_string(),
             time(vector.handler_ns.p50),
             time(vector.handler_ns.p99),
@@ -27,6 +25,103 @@ pub fn table(now: &[VectorStatistics], before: &[VectorStatistics], elapsed: Dur
         ]);
     }
     table
+}
+
+/// The interrupts: what arrived, and what the handler made of it.
+pub fn interrupts(now: &[VectorStatistics], before: &[VectorStatistics], elapsed: Duration) -> Table {
+    let headings = [
+        "VECTOR",
+        "MODE",
+        "COUNT",
+        "RATE/s",
+        "COALESCED",
+        "SPURIOUS",
+        "STORMS",
+        "HANDLER p50",
+        "p99",
+        "max",
+        "WAIT p99",
+    ];
+    let mut table = Table::new(&headings).numbers_from(2);
+    for vector in now {
+        table.row([
+            vector.index.to_string(),
+            vector.mode.to_string(),
+            vector.count.to_string(),
+            format!("{:.0}", rate(vector, before, elapsed, |of| of.count)),
+            vector.coalesced.to_string(),
+            vector.spurious.to_string(),
+            vector.storms.to_string(),
+            time(vector.handler_ns.p50),
+            time(vector.handler_ns.p99),
+            time(vector.handler_ns.max),
+            time(vector.handler_wait_ns.p99),
+        ]);
+    }
+    table
+}
+
+/// The sections: how long they waited, and how long they made others wait.
+pub fn sections(now: &[VectorStatistics], before: &[VectorStatistics], elapsed: Duration) -> Table {
+    let headings = [
+        "VECTOR",
+        "SECTIONS",
+        "RATE/s",
+        "WAIT p99",
+        "max",
+        "HOLD p50",
+        "p99",
+        "max",
+        "OVER",
+        "REENTRANT",
+        "POISONED",
+    ];
+    let mut table = Table::new(&headings).numbers_from(1);
+    for vector in now {
+        let of = &vector.synchronize;
+        table.row([
+            vector.index.to_string(),
+            of.calls.to_string(),
+            format!("{:.0}", rate(vector, before, elapsed, |of| of.synchronize.calls)),
+            time(of.wait_ns.p99),
+            time(of.wait_ns.max),
+            time(of.hold_ns.p50),
+            time(of.hold_ns.p99),
+            time(of.hold_ns.max),
+            of.over_budget.to_string(),
+            of.reentries.to_string(),
+            vector.poisonings.to_string(),
+        ]);
+    }
+    table
+}
+
+/// The deferred calls.
+pub fn deferred(now: &[VectorStatistics], before: &[VectorStatistics], elapsed: Duration) -> Table {
+    let mut table = Table::new(&["VECTOR", "DEFERRED", "RATE/s", "RUN p50", "p99", "max"]).numbers_from(1);
+    for vector in now {
+        let of = &vector.deferred;
+        table.row([
+            vector.index.to_string(),
+            of.calls.to_string(),
+            format!("{:.0}", rate(vector, before, elapsed, |of| of.deferred.calls)),
+            time(of.run_ns.p50),
+            time(of.run_ns.p99),
+            time(of.run_ns.max),
+        ]);
+    }
+    table
+}
+
+/// How much of `what` there was in a second, since `before`, which `elapsed` ago was counted.
+pub fn rate(
+    vector: &VectorStatistics,
+    before: &[VectorStatistics],
+    elapsed: Duration,
+    what: impl Fn(&VectorStatistics) -> u64,
+) -> f64 {
+    let earlier = before.iter().find(|earlier| earlier.index == vector.index);
+    what(vector).saturating_sub(earlier.map_or(0, &what)) as f64 / elapsed.as_secs_f64().max(1e-3)
 }
 
 /// A time in nanoseconds, to two digits or three.
@@ -86,6 +181,18 @@ mod tests {
         let cells: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(cells, ["0", "intx", "150", "200", "1", "850", "ns", "12", "µs", "7", "2.5", "ms"]);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn every_table_fits_100_columns() {
+        let (now, before, elapsed) = ([vector(123_456)], [vector(0)], Duration::from_secs(1));
+        for table in [interrupts, sections, deferred].map(|table| table(&now, &before, elapsed).render(None))
+        {
+            assert_eq!(table.lines().count(), 2);
+            assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+        }
+        let interrupts = interrupts(&now, &before, elapsed).render(None);
+        assert!(interrupts.lines().nth(1).unwrap().contains("  123456  123456  "), "{interrupts}");
     }
 
     #[test]

@@ -24,12 +24,15 @@ fn list_is_an_array() {
 
 #[test]
 fn an_address_that_does_not_exist_is_exit_code_6() {
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 11] = [
         &["info", NOWHERE],
         &["bind", NOWHERE],
         &["restore", NOWHERE],
         &["run", NOWHERE],
         &["selftest", NOWHERE],
+        &["irqs", NOWHERE],
+        &["irqs", NOWHERE, "--histogram", "/nonexistent/x.svg"],
+        &["trace", NOWHERE, "-o", "/nonexistent/x.json"],
         &["net", NOWHERE, "ping", "10.0.2.2"],
         &["net", NOWHERE, "pcap", "/nonexistent/x.pcap"],
         &["bind", NOWHERE, "--dry-run"],
@@ -52,7 +55,7 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
 fn bad_input_is_exit_code_2() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 12] = [
         &["info", "00:20.0"],
         &["info", "::"],
         &["bogus"],
@@ -61,6 +64,10 @@ fn bad_input_is_exit_code_2() {
         &["net", NOWHERE, "send", path],
         &["net", NOWHERE, "ping", "224.0.0.1"],
         &["net", NOWHERE, "pcap", "-", "--json"],
+        &["trace", NOWHERE],
+        &["trace", NOWHERE, "-o", "-", "--json"],
+        &["irqs", NOWHERE, "--count", "5"],
+        &["irqs", NOWHERE, "--watch", "--histogram", "x.svg"],
     ];
     for arguments in commands {
         let output = dirql(arguments);

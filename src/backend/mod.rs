@@ -140,7 +140,7 @@ impl fmt::Display for Iova {
     }
 }
 
-/// One opened function, by whichever way it is reached. Its `Drop` closes it.
+/// One opened function, by whichever way it is reached. Its `Drop` closes it, where [`Backend::close`] has not.
 pub trait Backend: Send + Sync + fmt::Debug {
     /// Where the function sits.
     fn address(&self) -> Address;
@@ -187,9 +187,13 @@ pub trait Backend: Send + Sync + fmt::Debug {
     ///
     /// # Safety
     /// `memory` must be valid for `len` bytes, and used as nothing but DMA memory, until [`Backend::unmap_dma`] of the
-    /// same range has returned Ok or the backend has been dropped.
+    /// same range has returned Ok or the backend has been closed or dropped.
     unsafe fn map_dma(&self, iova: Iova, memory: NonNull<u8>, len: usize) -> Result<()>;
 
     /// Takes the range back, exactly as it was mapped.
     fn unmap_dma(&self, iova: Iova, len: usize) -> Result<()>;
+
+    /// Closes the function while others hold this, so that the host gets it back: every later call fails, also one that
+    /// is about to be made on another thread. What [`Backend::map`] gave is let go of by whoever has it.
+    fn close(&self) -> Result<()>;
 }

@@ -14,6 +14,8 @@ struct Chunk {
     memory: Memory,
     iova: u64,
     free: RangeAllocator,
+    /// The device may reach it.
+    mapped: bool,
 }
 
 /// All DMA memory of a device. It only grows, until the device is closed.
@@ -59,7 +61,7 @@ impl Pool {
             let reach = mask.last().checked_sub(chunk.iova)?;
             let offset = chunk.free.allocate(len as u64, align as u64, reach)?;
             // SAFETY: the allocator gives out what lies inside the chunk and nobody else has. Chunks are dropped only
-            // by `unmap_all`, when the device is closed, and every owner of a block keeps the device open.
+            // by `close`, when the device is closed, and every owner of a block keeps the device open.
             let mut block = unsafe { Block::new(&chunk.memory, index, chunk.iova + offset, offset, len) };
             block.bytes_mut().fill(0);
             Some(block)
@@ -95,7 +97,7 @@ impl Pool {
             return Err(error);
         }
         let free = RangeAllocator::new([0..=len as u64 - 1]);
-        self.chunks.push(Chunk { memory, iova, free });
+        self.chunks.push(Chunk { memory, iova, free, mapped: true });
         Ok(())
     }
 
@@ -107,21 +109,26 @@ impl Pool {
         debug_assert!(freed, "a block is freed once, into its chunk");
     }
 
-    /// Takes everything away from the device, which no longer masters the bus. Memory that stays mapped is leaked:
-    /// the device might still reach it.
+    /// Takes everything away from the device, which no longer masters the bus. The memory stays its owners'.
     pub fn unmap_all(&mut self, backend: &dyn Backend) -> Result<()> {
         let mut outcome = Ok(());
-        for chunk in self.chunks.drain(..) {
-            if let Err(error) = backend.unmap_dma(Iova(chunk.iova), chunk.memory.len()) {
-                std::mem::forget(chunk.memory);
-                outcome = Err(error);
+        for chunk in self.chunks.iter_mut().filter(|chunk| chunk.mapped) {
+            match backend.unmap_dma(Iova(chunk.iova), chunk.memory.len()) {
+                Ok(()) => chunk.mapped = false,
+                Err(error) => outcome = Err(error),
             }
         }
         outcome
     }
-}
 
-impl Pool {
+    /// As [`Pool::unmap_all`], and frees the memory, which nobody has any more. What stays mapped is leaked: the device
+    /// might still reach it.
+    pub fn close(&mut self, backend: &dyn Backend) -> Result<()> {
+        let outcome = self.unmap_all(backend);
+        self.chunks.drain(..).filter(|chunk| chunk.mapped).for_each(std::mem::forget);
+        outcome
+    }
+
     /// Leaves the memory where it is: for a child of a fork, which has inherited none of it.
     pub fn forget(&mut self) {
         self.chunks.drain(..).for_each(std::mem::forget);

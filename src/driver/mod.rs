@@ -5,7 +5,7 @@
 //! reverse order; a driver that is merely dropped does the same and logs what goes wrong.
 
 use crate::class::net::Net;
-use crate::interrupt::VectorStatistics;
+use crate::interrupt::{Observer, VectorStatistics};
 use crate::selftest::Check;
 use crate::{Device, Error, Result};
 
@@ -13,6 +13,11 @@ use crate::{Device, Error, Result};
 pub trait Driver: Send {
     /// What was counted of each vector.
     fn vectors(&self) -> Vec<VectorStatistics>;
+
+    /// A way to look at its vectors from outside; `None` of a driver that offers none.
+    fn observer(&self) -> Option<Observer> {
+        None
+    }
 
     /// What there is to say of the device, as names and values: a link, an address.
     ///

@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Instant;
 
 use vmm_sys_util::eventfd::EventFd;
 
@@ -12,7 +13,7 @@ use super::mode::Wanted;
 use super::source::Source;
 use super::{Fault, Mode, Request, VectorStatistics};
 use crate::backend::{IrqIndex, RegionIndex};
-use crate::core::Core;
+use crate::core::{Core, Revoke};
 use crate::pci::register;
 use crate::presence::Presence;
 use crate::synchronize::{SyncError, unpoisoned};
@@ -129,8 +130,7 @@ impl Controller {
 
     /// The address without its domain where that is 0: a thread's name holds 15 bytes.
     pub fn short_address(&self) -> String {
-        let full = self.address().to_string();
-        full.strip_prefix("0000:").map_or(full.clone(), str::to_owned)
+        self.core.short_address()
     }
 
     /// What the vectors share to be observed.
@@ -256,6 +256,22 @@ impl Controller {
 
     pub fn statistics(&self) -> Vec<VectorStatistics> {
         self.connections().iter().map(|vector| vector.statistics()).collect()
+    }
+}
+
+impl Revoke for Controller {
+    /// Disables what is enabled. The connections' threads end when their owners drop them.
+    fn revoke(&self, _deadline: Instant) {
+        let irq = match self.enabled {
+            Enabled::Vectors(mode) => mode.irq(),
+            Enabled::Errors => IrqIndex::Error,
+            Enabled::Nothing => return,
+        };
+        if self.is_triggered.swap(false, Ordering::Relaxed)
+            && let Err(error) = self.core.closing_backend().release(irq)
+        {
+            log::debug!("{error}");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The error source: what PCI Express reports of the device, to a handler with a state of its own.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::builder;
@@ -49,6 +49,8 @@ impl<T: Send + 'static> ErrorSource<T> {
         let controller = Controller::errors(core.clone())
             .inspect_err(|_| core.errors_enabled.store(false, Ordering::Release))?;
         let controller = Arc::new(controller);
+        let revoked: Weak<Controller> = Arc::downgrade(&controller);
+        core.on_revoke(revoked);
         let looked_at = controller.clone();
         let service = Service { wait: Wait::Block, storm_limit: StormLimit::default(), deferred: None };
         let vector = builder::connect(

@@ -1,8 +1,8 @@
 //! Enabling interrupts and connecting handlers.
 
 use std::panic::Location;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use super::connection::Ownership;
 use super::controller::Controller;
@@ -32,7 +32,10 @@ impl Interrupts {
         }
         let controller = Controller::enable(core.clone(), request)
             .inspect_err(|_| core.interrupts_enabled.store(false, Ordering::Release))?;
-        Ok(Self { controller: Arc::new(controller) })
+        let controller = Arc::new(controller);
+        let revoked: Weak<Controller> = Arc::downgrade(&controller);
+        core.on_revoke(revoked);
+        Ok(Self { controller })
     }
 
     /// How interrupts arrive; `None` where the device is declared to have none.

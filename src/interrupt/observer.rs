@@ -37,6 +37,11 @@ impl Observer {
         self.tracer.watch()
     }
 
+    /// Whether a trace of the device runs.
+    pub fn is_tracing(&self) -> bool {
+        self.tracer.is_tracing()
+    }
+
     /// Starts a trace with room for `capacity` events; what finds no room is counted.
     ///
     /// # Errors

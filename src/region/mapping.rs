@@ -12,7 +12,7 @@ use super::registry::Registered;
 use super::sigbus;
 use crate::backend::{Backend, RegionIndex, Window};
 use crate::presence::Presence;
-use crate::{Code, Error, ErrorKind, Result};
+use crate::{Address, Code, Error, ErrorKind, Result};
 
 /// A region's mapped windows, and its length. Made once a device, and kept until it is closed.
 #[derive(Debug)]
@@ -79,6 +79,26 @@ impl Mapping {
         })?;
         // The offset lies inside the window, which is as long as its mapping.
         NonNull::new(map.as_mut_ptr().wrapping_add((offset - window.offset) as usize).cast())
+    }
+
+    /// Lets go of the device's memory, at once and for good: whoever accesses it reads all ones. The device has been
+    /// marked gone.
+    ///
+    /// # Errors
+    /// What the kernel says; as many windows as can be are let go of.
+    pub fn withdraw(&self, device: Address) -> Result<()> {
+        let withdraw = |map: &MmapRaw| {
+            let ones = Ones::prepare()?;
+            // SAFETY: the pages are registered, and reached by `pointer` only: a volatile access stands anything.
+            unsafe { ones.withdraw(ones.pages(&range(map))) }
+        };
+        let mut outcome = Ok(());
+        for mapped in &self.windows {
+            if let Err(error) = withdraw(&mapped.map) {
+                outcome = Err(Error::io(&error, "letting go of a BAR").on(device));
+            }
+        }
+        outcome
     }
 }
 

@@ -50,18 +50,34 @@ impl Ones {
     pub unsafe fn replace_page(&self, address: usize) -> bool {
         let start = address / self.page * self.page;
         // SAFETY: the caller's promise is handed on.
-        unsafe { map_fixed(self.file.as_raw_fd(), start..start + self.page) }
+        unsafe { map_fixed(self.file.as_raw_fd(), start..start + self.page, 0) }
+    }
+
+    /// Takes the device's pages out of `range`. Whoever accesses them now gets SIGBUS, and by its handler all ones: so
+    /// no memory is spent on what nobody accesses.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    ///
+    /// # Safety
+    /// As [`Ones::replace_page`], for each page of `range`, which are whole ones.
+    pub unsafe fn withdraw(&self, range: Range<usize>) -> io::Result<()> {
+        // SAFETY: the caller's promise is handed on. The mapping begins behind the file's only page.
+        if unsafe { map_fixed(self.file.as_raw_fd(), range, self.page) } {
+            return Ok(());
+        }
+        Err(io::Error::last_os_error())
     }
 }
 
-/// mmap(2) of the file over whatever is at `range`: private, so that what is written goes nowhere.
+/// mmap(2) of the file from `offset` over whatever is at `range`: private, so that what is written goes nowhere.
 ///
 /// # Safety
 /// Nobody relies on what is mapped at `range`.
-unsafe fn map_fixed(file: RawFd, range: Range<usize>) -> bool {
+unsafe fn map_fixed(file: RawFd, range: Range<usize>, offset: usize) -> bool {
     let (access, how) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_FIXED);
     let start = std::ptr::with_exposed_provenance_mut(range.start);
-    // SAFETY: the caller gives the range up.
-    let at = unsafe { libc::mmap(start, range.len(), access, how, file, 0) };
+    // SAFETY: the caller gives the range up. A file offset is below the page size or two.
+    let at = unsafe { libc::mmap(start, range.len(), access, how, file, offset as libc::off_t) };
     at != libc::MAP_FAILED
 }

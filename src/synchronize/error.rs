@@ -55,6 +55,7 @@ impl From<SyncError> for Error {
             SyncError::Poisoned | SyncError::DeviceGone => ErrorKind::Device,
             _ => ErrorKind::Failure,
         };
-        Error::new(kind, "synchronization with an interrupt handler").why(error.to_string())
+        let told = Error::new(kind, "synchronization with an interrupt handler").why(error.to_string());
+        if error == SyncError::DeviceGone { told.errno(nix::errno::Errno::ENODEV) } else { told }
     }
 }

@@ -107,7 +107,7 @@ impl Source {
             _ if answer.ends_with(b"}\n") => Ok(answer),
             _ => {
                 Err(self
-                    .fail(ErrorKind::Failure, "the program that drives the device ended while it answered"))
+                    .fail(ErrorKind::NotFound, "the program that drove the device ended while it answered"))
             }
         }
     }

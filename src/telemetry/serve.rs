@@ -74,8 +74,11 @@ impl fmt::Debug for Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
         // In a child of a fork, the thread is the parent's.
-        let Some(thread) = self.thread.take().filter(|_| fork_count() == self.forks) else { return };
+        if fork_count() != self.forks {
+            return std::mem::forget(thread);
+        }
         if let Err(error) = self.stop.write(1) {
             return log::error!("stopping of telemetry: {error}");
         }

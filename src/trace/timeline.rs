@@ -57,7 +57,7 @@ impl Timeline {
         let device = self.address;
         let metadata = |kind: &str, tid: u32, name: String| json!({ "name": kind, "ph": "M", "pid": process, "tid": tid, "args": { "name": name } });
         write!(writer, "{{\"displayTimeUnit\":\"ns\",\"otherData\":")?;
-        let other = json!({ "device": device, "events": self.len(), "dropped": self.dropped });
+        let other = json!({ "device": device, "events": self.len(), "dropped": self.dropped, "threads": self.threads.len() });
         serde_json::to_writer(&mut writer, &other)?;
         writeln!(writer, ",\"traceEvents\":[")?;
         serde_json::to_writer(

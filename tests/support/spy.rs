@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 
 use dirql::backend::model::ModelBackend;
 use dirql::backend::{Backend, IommuInfo, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Window};
@@ -16,7 +16,7 @@ use vmm_sys_util::eventfd::EventFd;
 pub struct Spy {
     /// The model behind.
     pub model: ModelBackend,
-    /// Every eventfd that was attached.
+    /// Every eventfd that was attached to a vector.
     pub eventfds: Arc<Mutex<Vec<EventFd>>>,
     /// BAR 0 claims to be mappable here, and is mapped by so many bytes.
     pub mappable: Option<(Window, usize)>,
@@ -24,12 +24,21 @@ pub struct Spy {
     pub file: Option<File>,
     /// Where it was mapped.
     pub mapped_at: Arc<AtomicUsize>,
+    /// Met when closing begins, and again before it ends.
+    pub closing: Option<Arc<Barrier>>,
 }
 
 impl Spy {
     /// A spy that lies about nothing.
     pub fn on(model: ModelBackend) -> Self {
-        Self { model, eventfds: Arc::default(), mappable: None, file: None, mapped_at: Arc::default() }
+        Self {
+            model,
+            eventfds: Arc::default(),
+            mappable: None,
+            file: None,
+            mapped_at: Arc::default(),
+            closing: None,
+        }
     }
 }
 
@@ -78,6 +87,9 @@ impl Backend for Spy {
     }
 
     fn set_trigger(&self, index: IrqIndex, start: u32, eventfds: &[Option<&EventFd>]) -> Result<Option<u32>> {
+        if index == IrqIndex::Request {
+            return self.model.set_trigger(index, start, eventfds);
+        }
         let copies = eventfds.iter().flatten().map(|eventfd| eventfd.try_clone().unwrap());
         self.eventfds.lock().unwrap().extend(copies);
         self.model.set_trigger(index, start, eventfds)
@@ -106,5 +118,13 @@ impl Backend for Spy {
 
     fn unmap_dma(&self, iova: Iova, len: usize) -> Result<()> {
         self.model.unmap_dma(iova, len)
+    }
+
+    fn close(&self) -> Result<()> {
+        let meet = || self.closing.as_ref().map(|closing| closing.wait());
+        meet();
+        let closed = self.model.close();
+        meet();
+        closed
     }
 }

@@ -3,11 +3,15 @@
 mod bind;
 mod explain;
 mod info;
+mod irqs;
+mod latency;
 mod list;
 mod net;
 mod restore;
 mod run;
 mod selftest;
+mod trace;
+mod watched;
 
 use dirql::host::Host;
 
@@ -23,6 +27,8 @@ pub fn dispatch(command: &Command, output: &mut Output) -> Outcome {
         Command::Bind(args) => bind::bind(&host, args, output),
         Command::Restore(args) => restore::restore(&host, args, output),
         Command::Run(args) => run::run(&host, args, output),
+        Command::Irqs(args) => irqs::irqs(&host, args, output),
+        Command::Trace(args) => trace::trace(&host, args, output),
         Command::Selftest(target) => selftest::selftest(&host, target, output),
         Command::Net(args) => net::net(&host, args, output),
         Command::Explain { code } => explain::explain(code, output),

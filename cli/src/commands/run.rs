@@ -22,9 +22,9 @@ const FRAMES: usize = 256;
 /// Starts the device, shows its vectors until the user or `--seconds` ends it, and stops it.
 pub fn run(host: &Host, args: &Run, output: &mut Output) -> Outcome {
     let stop = Stop::on_signals()?;
-    let mut running = Running::start(host, &args.target.device)?;
-    let document = watch(&mut running, args.seconds, &stop, output)?;
-    running.stop()?;
+    let mut running = Running::start(host, &args.target.device, &stop)?;
+    let watched = watch(&mut running, args.seconds, &stop, output);
+    let document = running.finish(watched)?;
     if output.is_json() { output.document(&document) } else { Ok(()) }
 }
 
@@ -80,14 +80,14 @@ fn watch(
 
 /// What was last seen of a network device; nothing of others.
 #[derive(Debug, Default)]
-struct Seen {
+pub struct Seen {
     link: Option<Link>,
     statistics: Option<Statistics>,
 }
 
 impl Seen {
     /// Lets the device work for a while, at most until `then`. Gives a link that is new or has changed.
-    fn work(&mut self, running: &mut Running, stop: &Stop, then: Instant) -> Result<Option<Link>> {
+    pub fn work(&mut self, running: &mut Running, stop: &Stop, then: Instant) -> Result<Option<Link>> {
         let Some(net) = running.driver().net() else {
             stop.sleep_until(then);
             return Ok(None);

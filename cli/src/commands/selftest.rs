@@ -14,12 +14,16 @@ use crate::output::{Colour, End, Outcome, Output};
 pub fn selftest(host: &Host, target: &Target, output: &mut Output) -> Outcome {
     let function = host.resolve(&target.device)?;
     let device = Device::open(function.address)?;
+    let release = device.release_request();
     let checks = try_all(device, driver_of(&function));
     let printed = if output.is_json() {
         output.document(&json!({ "address": function.address, "results": checks }))
     } else {
         checks.iter().try_for_each(|check| output.line(line(check, output)))
     };
+    if release.is_wanted() {
+        return Err(release.error("selftest").into());
+    }
     // A reader that has gone does not make a failure a success.
     verdict(function.address, &checks)?;
     printed
@@ -32,6 +36,10 @@ fn try_all(device: Device, registration: Option<&'static Registration>) -> Vec<C
         checks.push(Check::absent("driver", "dirql has none for this device"));
         return checks;
     };
+    if device.release_request().is_wanted() {
+        checks.push(Check::absent("driver", "the host wants the device back"));
+        return checks;
+    }
     match Running::probe(device, registration) {
         Ok(mut running) => {
             checks.extend(running.driver().selftest());

@@ -32,7 +32,7 @@ use std::time::Duration;
 use dirql::class::net::{self, Mac, Net};
 use dirql::dma::DmaMask;
 use dirql::driver::{Driver, Registration};
-use dirql::interrupt::{Best, FaultKind, Interrupts, Vector, VectorStatistics};
+use dirql::interrupt::{Best, FaultKind, Interrupts, Observer, Vector, VectorStatistics};
 use dirql::region::Bar;
 use dirql::selftest::Check;
 use dirql::synchronize::Completion;
@@ -242,6 +242,10 @@ impl Driver for E1000 {
         self.interrupts.statistics()
     }
 
+    fn observer(&self) -> Option<Observer> {
+        Some(self.interrupts.observer())
+    }
+
     fn identify(&mut self) -> Result<Vec<(&'static str, String)>> {
         let overruns = section(&self.vector, |state| Ok(state.overruns))?;
         let ring = format!("{ENTRIES} descriptors, buffers of {BUFFER} bytes");
@@ -272,7 +276,9 @@ impl Driver for E1000 {
 impl Drop for E1000 {
     fn drop(&mut self) {
         if let Err(error) = self.shut_down() {
-            log::error!("e1000: stopping on drop: {error}");
+            // A device that is gone has been stopped by whoever took it.
+            let level = if error.is_gone() { log::Level::Debug } else { log::Level::Error };
+            log::log!(level, "e1000: stopping on drop: {error}");
         }
     }
 }

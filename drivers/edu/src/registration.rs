@@ -1,7 +1,7 @@
 //! edu among the drivers of the command.
 
 use dirql::driver::{Driver, Registration};
-use dirql::interrupt::VectorStatistics;
+use dirql::interrupt::{Observer, VectorStatistics};
 use dirql::selftest::Check;
 use dirql::{Error, ErrorKind, Result};
 
@@ -14,6 +14,10 @@ pub const DRIVER: Registration =
 impl Driver for Edu {
     fn vectors(&self) -> Vec<VectorStatistics> {
         vec![self.causes.statistics()]
+    }
+
+    fn observer(&self) -> Option<Observer> {
+        Some(self.causes.observer())
     }
 
     fn identify(&mut self) -> Result<Vec<(&'static str, String)>> {

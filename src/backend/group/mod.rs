@@ -1,6 +1,7 @@
 //! VFIO's first interface: a container with an IOMMU of type 1, a group in it, a device from the group.
 
 mod chain;
+mod close;
 mod ioctl;
 
 use std::ffi::CString;
@@ -38,7 +39,7 @@ const DEFAULT_DMA_ENTRIES: u32 = 65535;
 pub struct GroupBackend {
     // Closed in this order: the device, then its group, then the container that holds the mappings.
     device: File,
-    _group: File,
+    group: File,
     container: File,
     address: Address,
     resettable: bool,
@@ -93,7 +94,7 @@ impl GroupBackend {
             .map(|index| region_info(&device, index).map_err(|error| error.on(address)))
             .collect::<Result<_>>()?;
         let resettable = info.flags & VFIO_DEVICE_FLAGS_RESET != 0;
-        Ok(Self { device, _group: group, container, address, resettable, regions, host })
+        Ok(Self { device, group, container, address, resettable, regions, host })
     }
 
     fn fail(&self, errno: Errno, operation: impl Into<String>) -> Error {
@@ -280,5 +281,13 @@ impl Backend for GroupBackend {
             .on(self.address)
             .range(iova.0, len as u64)
             .why(format!("the kernel unmapped {gone:#x} bytes")))
+    }
+
+    fn close(&self) -> Result<()> {
+        let fail = |errno| self.fail(errno, "closing");
+        let nothing = close::nothing().map_err(fail)?;
+        // In the order of the fields, and each whatever the others say.
+        let closed = [&self.device, &self.group, &self.container].map(|file| close::close(file, &nothing));
+        closed.into_iter().collect::<Result<_, _>>().map_err(fail)
     }
 }

@@ -1,12 +1,13 @@
 //! What a model's device reaches: its interrupts, and memory through the IOMMU.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::ModelConfig;
 use super::config::Config;
 use super::iommu::Iommu;
 use super::irqs::Irqs;
-use crate::backend::Iova;
+use crate::backend::{Iova, IrqIndex};
 use crate::synchronize::unpoisoned;
 
 /// DMA to where nothing is mapped.
@@ -29,6 +30,8 @@ pub enum Act {
     Reset,
     /// Memory was unmapped.
     Unmapped,
+    /// The function was closed, while somebody held it.
+    Closed,
 }
 
 /// The device's way out, and the test's way to look on. Clones are the same bus.
@@ -43,6 +46,8 @@ struct Shared {
     iommu: Mutex<Iommu>,
     faults: Mutex<Vec<Fault>>,
     acts: Mutex<Vec<Act>>,
+    closed: AtomicBool,
+    pulled: AtomicBool,
 }
 
 impl Bus {
@@ -54,6 +59,8 @@ impl Bus {
                 iommu: Mutex::new(Iommu::new(config)),
                 faults: Mutex::default(),
                 acts: Mutex::default(),
+                closed: AtomicBool::new(false),
+                pulled: AtomicBool::new(false),
             }),
         }
     }
@@ -72,6 +79,23 @@ impl Bus {
 
     pub(super) fn acted(&self, act: Act) {
         unpoisoned(&self.shared.acts).push(act);
+    }
+
+    /// The function is closed: its mappings and eventfds go with it.
+    pub(super) fn close(&self) {
+        if !self.shared.closed.swap(true, Ordering::AcqRel) {
+            self.acted(Act::Closed);
+            self.irqs().close();
+            self.iommu().close();
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_pulled(&self) -> bool {
+        self.shared.pulled.load(Ordering::Acquire)
     }
 
     /// What was done to the device until now, in order.
@@ -112,6 +136,21 @@ impl Bus {
     /// The device sends the message of a vector.
     pub fn message(&self, vector: u32) {
         self.irqs().message(vector);
+    }
+
+    /// The host asks for the device back; nobody hears it where nobody listens.
+    pub fn request_release(&self) {
+        self.irqs().source(IrqIndex::Request);
+    }
+
+    /// The device reports an error that it cannot correct.
+    pub fn raise_error(&self) {
+        self.irqs().source(IrqIndex::Error);
+    }
+
+    /// The device is pulled out: it reads as all ones, and writes go nowhere.
+    pub fn pull(&self) {
+        self.shared.pulled.store(true, Ordering::Release);
     }
 
     /// The driver has enabled MSI or MSI-X.

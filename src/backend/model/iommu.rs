@@ -74,6 +74,11 @@ impl Iommu {
         }
     }
 
+    /// Every mapping goes, as with the container's last descriptor.
+    pub fn close(&mut self) {
+        self.mappings.clear();
+    }
+
     pub fn mapped(&self) -> usize {
         self.mappings.len()
     }

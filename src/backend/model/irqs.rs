@@ -9,11 +9,14 @@ use crate::backend::{IrqIndex, IrqInfo};
 /// Which kind is enabled, its eventfds, and the line.
 #[derive(Debug)]
 pub struct Irqs {
-    counts: [u32; 3],
+    /// By index: three kinds of interrupt, the error source and the request source.
+    counts: [u32; 5],
     dynamic_msix: bool,
     available: u32,
     active: Option<IrqIndex>,
     eventfds: Vec<Option<EventFd>>,
+    /// Of the error source and the request source, beside whatever is enabled.
+    sources: [Option<EventFd>; 2],
     line: bool,
     masked: bool,
     unmasks: u64,
@@ -23,7 +26,14 @@ pub struct Irqs {
 impl Irqs {
     pub fn new(config: &ModelConfig) -> Self {
         Self {
-            counts: [u32::from(config.intx), config.msi.into(), config.msix.into()],
+            counts: [
+                config.intx.into(),
+                config.msi.into(),
+                config.msix.into(),
+                config.error.into(),
+                config.request.into(),
+            ],
+            sources: [None, None],
             dynamic_msix: config.dynamic_msix,
             available: config.vectors_available,
             active: None,
@@ -38,7 +48,7 @@ impl Irqs {
     pub fn info(&self, index: IrqIndex) -> IrqInfo {
         let intx = index == IrqIndex::Intx;
         IrqInfo {
-            count: self.counts.get(index as usize).copied().unwrap_or(0),
+            count: self.counts[index as usize],
             maskable: intx,
             automasked: intx,
             noresize: !(intx || index == IrqIndex::Msix && self.dynamic_msix),
@@ -49,10 +59,19 @@ impl Irqs {
         &mut self,
         index: IrqIndex,
         start: u32,
-        eventfds: Vec<Option<EventFd>>,
+        mut eventfds: Vec<Option<EventFd>>,
     ) -> Result<Option<u32>, Errno> {
         let info = self.info(index);
         let end = start + eventfds.len() as u32;
+        if let Some(source) = source_of(index) {
+            return match eventfds.pop() {
+                Some(eventfd) if end == 1 && info.count == 1 => {
+                    self.sources[source] = eventfd;
+                    Ok(None)
+                }
+                _ => Err(Errno::EINVAL),
+            };
+        }
         let other = self.active.is_some_and(|active| active != index);
         if other || eventfds.is_empty() || end > info.count {
             return Err(Errno::EINVAL);
@@ -81,6 +100,10 @@ impl Irqs {
     }
 
     pub fn release(&mut self, index: IrqIndex) -> Result<(), Errno> {
+        if let Some(source) = source_of(index) {
+            self.sources[source] = None;
+            return Ok(());
+        }
         if self.active.is_some_and(|active| active != index) {
             return Err(Errno::EINVAL);
         }
@@ -91,6 +114,9 @@ impl Irqs {
     }
 
     pub fn fire(&mut self, index: IrqIndex, vector: u32) -> Result<(), Errno> {
+        if let Some(source) = source_of(index) {
+            return if vector == 0 { signal(self.sources[source].as_ref()) } else { Err(Errno::EINVAL) };
+        }
         if self.active != Some(index) || vector as usize >= self.eventfds.len() {
             return Err(Errno::EINVAL);
         }
@@ -108,6 +134,17 @@ impl Irqs {
         self.masked = false;
         self.deliver_line();
         Ok(())
+    }
+
+    /// The error source or the request source is raised; lost where nothing listens.
+    pub fn source(&mut self, index: IrqIndex) {
+        self.fire(index, 0).unwrap_or_else(|errno| log::debug!("model: {index} lost: {errno}"));
+    }
+
+    /// Nobody is signalled any more.
+    pub fn close(&mut self) {
+        (self.active, self.sources) = (None, [None, None]);
+        self.eventfds.clear();
     }
 
     /// The device drives its interrupt line.
@@ -147,11 +184,17 @@ impl Irqs {
     }
 
     fn signal(&mut self, vector: u32) -> Result<(), Errno> {
-        match self.eventfds.get(vector as usize) {
-            Some(Some(eventfd)) => {
-                eventfd.write(1).map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(0)))
-            }
-            _ => Ok(()),
-        }
+        signal(self.eventfds.get(vector as usize).and_then(Option::as_ref))
     }
+}
+
+/// Where the index is in `sources`; `None` for a kind of interrupt.
+fn source_of(index: IrqIndex) -> Option<usize> {
+    (index as usize).checked_sub(IrqIndex::Error as usize)
+}
+
+fn signal(eventfd: Option<&EventFd>) -> Result<(), Errno> {
+    eventfd.map_or(Ok(()), |eventfd| {
+        eventfd.write(1).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
+    })
 }

@@ -3,7 +3,8 @@
 //! A [`Model`] answers register accesses; the [`Bus`] is its way out: interrupts by eventfd and DMA through a checked
 //! IOVA space. What VFIO and the kernel do around a real device is done here the same way: bus mastering is off at
 //! first and gates DMA, INTx is masked when it fires, and only one kind of interrupt is enabled at a time. The
-//! [`Bus`] also keeps counts that a test can believe, because no driver can write them.
+//! [`Bus`] also keeps counts that a test can believe, because no driver can write them; and it is the host, which asks
+//! for the device back, and the hand that pulls it out.
 
 mod bus;
 mod config;
@@ -57,6 +58,10 @@ pub struct ModelConfig {
     pub dynamic_msix: bool,
     /// How many message vectors the host can give; more are refused, and this number is told.
     pub vectors_available: u32,
+    /// Has an error source, as PCIe functions do.
+    pub error: bool,
+    /// Has a request source: the host can ask for it back.
+    pub request: bool,
     /// Can be reset.
     pub resettable: bool,
     /// Where the IOMMU allows mappings.
@@ -66,7 +71,8 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// A function with the given id and none of everything else, behind an IOMMU of 39 bits with the x86 gap.
+    /// A function with the given id that the host can ask for back, and none of everything else, behind an IOMMU of 39
+    /// bits with the x86 gap.
     pub fn new(vendor: u16, device: u16) -> Self {
         Self {
             address: "0000:00:1f.0".parse().unwrap_or_else(|_| unreachable!("a literal address")),
@@ -78,6 +84,8 @@ impl ModelConfig {
             msix: 0,
             dynamic_msix: false,
             vectors_available: u32::MAX,
+            error: false,
+            request: true,
             resettable: false,
             iova_ranges: vec![0..=0xfedf_ffff, 0xfef0_0000..=0x7f_ffff_ffff],
             mappings: 65535,
@@ -114,6 +122,11 @@ impl ModelBackend {
         Error::os(errno, operation).on(self.config.address)
     }
 
+    /// Nothing, where the function is not closed.
+    fn open(&self, operation: &str) -> Result<()> {
+        if self.bus.is_closed() { Err(self.fail(Errno::EBADF, operation)) } else { Ok(()) }
+    }
+
     /// The BAR, where the range lies in one.
     fn bar(&self, index: RegionIndex, offset: u64, len: usize) -> Result<u8> {
         let end = offset.checked_add(len as u64);
@@ -136,6 +149,7 @@ impl Backend for ModelBackend {
     }
 
     fn reset(&self) -> Result<()> {
+        self.open("reset")?;
         if !self.config.resettable {
             return Err(self.fail(Errno::EINVAL, "reset"));
         }
@@ -154,6 +168,11 @@ impl Backend for ModelBackend {
     }
 
     fn read(&self, index: RegionIndex, offset: u64, data: &mut [u8]) -> Result<()> {
+        self.open("reading")?;
+        if self.bus.is_pulled() {
+            data.fill(0xff);
+            return Ok(());
+        }
         if index == RegionIndex::CONFIG {
             return self
                 .bus
@@ -168,6 +187,10 @@ impl Backend for ModelBackend {
     }
 
     fn write(&self, index: RegionIndex, offset: u64, data: &[u8]) -> Result<()> {
+        self.open("writing")?;
+        if self.bus.is_pulled() {
+            return Ok(());
+        }
         if index == RegionIndex::CONFIG {
             let before = self.bus.bus_master();
             let written = self.bus.config().write(offset, data);
@@ -187,10 +210,12 @@ impl Backend for ModelBackend {
     }
 
     fn irq(&self, index: IrqIndex) -> Result<IrqInfo> {
+        self.open("reading of interrupt information")?;
         Ok(self.bus.irqs().info(index))
     }
 
     fn set_trigger(&self, index: IrqIndex, start: u32, eventfds: &[Option<&EventFd>]) -> Result<Option<u32>> {
+        self.open("enabling of interrupts")?;
         let fail = |errno| self.fail(errno, format!("enabling of {index}")).code(Code::E11);
         let copies = eventfds
             .iter()
@@ -201,15 +226,18 @@ impl Backend for ModelBackend {
     }
 
     fn release(&self, index: IrqIndex) -> Result<()> {
+        self.open("release of interrupts")?;
         self.bus.acted(Act::Released);
         self.bus.irqs().release(index).map_err(|errno| self.fail(errno, format!("release of {index}")))
     }
 
     fn fire(&self, index: IrqIndex, vector: u32) -> Result<()> {
+        self.open("firing")?;
         self.bus.irqs().fire(index, vector).map_err(|errno| self.fail(errno, format!("firing of {index}")))
     }
 
     fn unmask(&self, index: IrqIndex, vector: u32) -> Result<()> {
+        self.open("unmasking")?;
         self.bus
             .irqs()
             .unmask(index, vector)
@@ -217,10 +245,12 @@ impl Backend for ModelBackend {
     }
 
     fn iommu(&self) -> Result<IommuInfo> {
+        self.open("reading of the IOMMU's information")?;
         Ok(self.bus.iommu().info())
     }
 
     unsafe fn map_dma(&self, iova: Iova, memory: NonNull<u8>, len: usize) -> Result<()> {
+        self.open("mapping of DMA memory")?;
         // SAFETY: the caller promises what the model's IOMMU asks for: the same as this trait.
         unsafe { self.bus.iommu().map(iova, memory, len) }.map_err(|errno| {
             self.fail(errno, "mapping of DMA memory").range(iova.0, len as u64).code(Code::E10)
@@ -228,10 +258,16 @@ impl Backend for ModelBackend {
     }
 
     fn unmap_dma(&self, iova: Iova, len: usize) -> Result<()> {
+        self.open("unmapping of DMA memory")?;
         self.bus.acted(Act::Unmapped);
         self.bus
             .iommu()
             .unmap(iova, len)
             .map_err(|errno| self.fail(errno, "unmapping of DMA memory").range(iova.0, len as u64))
+    }
+
+    fn close(&self) -> Result<()> {
+        self.bus.close();
+        Ok(())
     }
 }

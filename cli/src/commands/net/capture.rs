@@ -11,10 +11,11 @@ use std::time::{Duration, Instant, SystemTime};
 use dirql::class::net::Net;
 use dirql::host::Host;
 use dirql::{Error, ErrorKind};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{start, wait_for_link};
 use crate::args;
+use crate::device::Running;
 use crate::output::{Outcome, Output, unwritten};
 use crate::pcap::Writer;
 use crate::signals::{SLICE, Stop};
@@ -31,7 +32,24 @@ pub fn capture(host: &Host, device: &str, args: &args::Pcap, stop: &Stop, output
         let error = Error::new(ErrorKind::InvalidArgument, "writing of the capture");
         return Err(error.why("stdout cannot hold both the capture and the JSON document").into());
     }
-    let mut running = start(host, device)?;
+    let mut running = start(host, device, stop)?;
+    let captured = capture_with(&mut running, args, stop, output);
+    let (document, summary) = running.finish(captured)?;
+    if output.is_json() {
+        return output.document(&document);
+    }
+    output.note(summary);
+    Ok(())
+}
+
+/// Receives with a device that runs; gives what came, as a document and as words.
+fn capture_with(
+    running: &mut Running,
+    args: &args::Pcap,
+    stop: &Stop,
+    output: &Output,
+) -> Outcome<(Value, String)> {
+    let to_stdout = args.file == Path::new("-");
     let address = running.address;
     let net = running.net()?;
     net.set_promiscuous(true)?;
@@ -54,22 +72,18 @@ pub fn capture(host: &Host, device: &str, args: &args::Pcap, stop: &Stop, output
     let received = receive_into(to, net, &limits, stop)?;
     let statistics = net.statistics()?;
     let (seconds, vectors) = (started.elapsed().as_secs_f64(), running.vectors());
-    running.stop()?;
-    let Received { frames, bytes } = received;
-    if output.is_json() {
-        return output.document(&json!({
-            "address": address,
-            "file": args.file,
-            "frames": frames,
-            "bytes": bytes,
-            "seconds": seconds,
-            "statistics": statistics,
-            "vectors": vectors,
-        }));
-    }
-    let missed = statistics.receive_missed;
-    output.note(format_args!("{frames} frames, {bytes} bytes received in {seconds:.3} s, {missed} missed"));
-    Ok(())
+    let (Received { frames, bytes }, missed) = (received, statistics.receive_missed);
+    let document = json!({
+        "address": address,
+        "file": args.file,
+        "frames": frames,
+        "bytes": bytes,
+        "seconds": seconds,
+        "statistics": statistics,
+        "vectors": vectors,
+    });
+    let summary = format!("{frames} frames, {bytes} bytes received in {seconds:.3} s, {missed} missed");
+    Ok((document, summary))
 }
 
 /// When to end.

@@ -30,8 +30,8 @@ pub fn net(host: &Host, args: &args::Net, output: &mut Output) -> Outcome {
 }
 
 /// Starts the device, and makes sure that it is a network device.
-fn start(host: &Host, device: &str) -> Result<Running> {
-    let mut running = Running::start(host, device)?;
+fn start(host: &Host, device: &str, stop: &Stop) -> Result<Running> {
+    let mut running = Running::start(host, device, stop)?;
     running.net()?;
     Ok(running)
 }

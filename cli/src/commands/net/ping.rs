@@ -23,9 +23,9 @@ pub fn ping(host: &Host, device: &str, args: &args::Ping, stop: &Stop, output: &
     if !is_host(target) {
         return Err(impossible(format!("{target} is not the address of one interface")).into());
     }
-    let mut running = start(host, device)?;
-    let report = exchange(&mut running, args, stop, output)?;
-    running.stop()?;
+    let mut running = start(host, device, stop)?;
+    let exchanged = exchange(&mut running, args, stop, output);
+    let report = running.finish(exchanged)?;
     let printed =
         if output.is_json() { output.document(&report.document()) } else { output.text(&report.text()) };
     // A reader that has gone does not make a failure a success.

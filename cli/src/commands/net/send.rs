@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use dirql::class::net::{MAX_FRAME, Net};
 use dirql::host::Host;
+use dirql::interrupt::VectorStatistics;
 use dirql::{Address, Error, ErrorKind, Result};
 use serde_json::json;
 
 use super::{start, wait_for_link};
 use crate::args;
+use crate::device::Running;
 use crate::output::{Outcome, Output};
 use crate::pcap::Capture;
 use crate::signals::{SLICE, Stop};
@@ -26,19 +28,11 @@ const FRAMES: usize = 256;
 pub fn send(host: &Host, device: &str, args: &args::Send, stop: &Stop, output: &mut Output) -> Outcome {
     let capture = Capture::open(&args.file)?;
     check_lengths(&capture, &args.file)?;
-    let mut running = start(host, device)?;
+    let mut running = start(host, device, stop)?;
     let address = running.address;
-    let net = running.net()?;
-    let link = wait_for_link(net, stop)?;
-    if !link.up && !stop.is_wanted() {
-        return Err(Error::new(ErrorKind::Device, "sending").on(address).why("the link is down").into());
-    }
-    let started = Instant::now();
-    let batch = usize::try_from(args.batch).unwrap_or(usize::MAX);
-    let sent = Sender { net, address, stop }.send(&capture, batch)?;
-    let seconds = started.elapsed().as_secs_f64();
-    let vectors = running.vectors();
-    running.stop()?;
+    let transferred = transfer(&mut running, &capture, args, stop);
+    let Transferred { sent, elapsed, vectors } = running.finish(transferred)?;
+    let seconds = elapsed.as_secs_f64();
     let printed = if output.is_json() {
         output.document(&json!({
             "address": address,
@@ -53,7 +47,7 @@ pub fn send(host: &Host, device: &str, args: &args::Send, stop: &Stop, output: &
         let Sent { frames, bytes, doorbells } = &sent;
         let summary =
             format!("{frames} frames, {bytes} bytes sent in {seconds:.3} s, {doorbells} doorbells\n");
-        output.text(&(summary + &vectors::table(&vectors, &[], started.elapsed()).render(None)))
+        output.text(&(summary + &vectors::table(&vectors, &[], elapsed).render(None)))
     };
     // A reader that has gone does not make a failure a success.
     if sent.frames < capture.len() as u64 {
@@ -61,6 +55,32 @@ pub fn send(host: &Host, device: &str, args: &args::Send, stop: &Stop, output: &
         return Err(Error::new(ErrorKind::Failure, "sending").on(address).why(why).into());
     }
     printed
+}
+
+/// What went out, how long it took, and what the vectors counted.
+struct Transferred {
+    sent: Sent,
+    elapsed: Duration,
+    vectors: Vec<VectorStatistics>,
+}
+
+/// Sends with a device that runs.
+fn transfer(
+    running: &mut Running,
+    capture: &Capture,
+    args: &args::Send,
+    stop: &Stop,
+) -> Outcome<Transferred> {
+    let address = running.address;
+    let net = running.net()?;
+    let link = wait_for_link(net, stop)?;
+    if !link.up && !stop.is_wanted() {
+        return Err(Error::new(ErrorKind::Device, "sending").on(address).why("the link is down").into());
+    }
+    let started = Instant::now();
+    let batch = usize::try_from(args.batch).unwrap_or(usize::MAX);
+    let sent = Sender { net, address, stop }.send(capture, batch)?;
+    Ok(Transferred { sent, elapsed: started.elapsed(), vectors: running.vectors() })
 }
 
 /// Nothing is sent of a file that cannot be sent whole.
@@ -116,6 +136,7 @@ impl Sender<'_> {
         loop {
             match self.net.in_flight()? {
                 0 => return Ok(sent),
+                _ if self.stop.is_device_wanted() => return Ok(sent),
                 now if now < left => (left, moved) = (now, Instant::now()),
                 _ => {}
             }

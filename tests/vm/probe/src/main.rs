@@ -1,13 +1,16 @@
 //! What only a program on the library can try, on devices of the guest: one process that opens a device again and
-//! again, the exclusion of handler and threads while a device interrupts, and priority inheritance.
+//! again, the exclusion of handler and threads while a device interrupts, priority inheritance, and devices that report
+//! errors or go away.
 //!
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
-//! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion`
+//! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion` · `dirql-lab-probe vanish BDF` ·
+//! `dirql-lab-probe stubborn BDF FILE`
 #![forbid(unsafe_code)]
 
 mod errors;
 mod exclusion;
 mod inversion;
+mod removal;
 
 use dirql::driver::Registration;
 use dirql::pci::Address;
@@ -29,6 +32,10 @@ fn main() -> ExitCode {
         }
         ["errors", address, reports] => {
             number(address, reports).and_then(|(address, reports)| errors::run(address, reports))
+        }
+        ["vanish", address] => address.parse().and_then(removal::vanish),
+        ["stubborn", address, until] => {
+            address.parse().and_then(|address| removal::stubborn(address, until.as_ref()))
         }
         _ => Err(Error::new(ErrorKind::InvalidArgument, "reading of the arguments")),
     };

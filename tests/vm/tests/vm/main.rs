@@ -9,7 +9,9 @@ mod errors;
 mod frames;
 mod kill;
 mod library;
+mod observe;
 mod refusals;
+mod removal;
 mod traffic;
 
 use dirql_lab::{Error, Machine, Net, Result};
@@ -32,6 +34,8 @@ fn main() {
         traffic::tests(),
         kill::tests(),
         errors::tests(),
+        removal::tests(),
+        observe::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }

@@ -1,0 +1,120 @@
+//! What is seen of a running driver from another process: counters, a timeline, and latencies.
+
+use crate::traffic::no_faults;
+use crate::{EDU, NIC, bound, check, test};
+use dirql_lab::{Machine, Net, Result, Running};
+use libtest_mimic::Trial;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The tests of this file.
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("observe::irqs_and_trace_ask_the_program_that_drives_the_device", running),
+        test("observe::without_one_irqs_starts_the_device_and_others_are_named", alone),
+        test("observe::the_latency_of_interrupts_is_drawn", latency),
+    ]
+}
+
+/// Pings for as long as it takes.
+fn pings(machine: &Machine) -> Result<Running> {
+    let words = format!("dirql net {NIC} ping 10.0.2.2 --count 65535 --interval 5");
+    let pings = machine.command(&words).user("demo").spawn()?;
+    pings.until(PATIENCE, |output| output.text().contains("seq=10 "))?;
+    Ok(pings)
+}
+
+fn running() -> Result<()> {
+    let machine = bound("observe-running", Net::User)?;
+    let pings = pings(&machine)?;
+    let mut counts = Vec::new();
+    for user in ["demo", "root", "demo"] {
+        let output = machine.user(user, &format!("dirql irqs {NIC} --seconds 0.5 --json"))?.ok()?;
+        let document = output.json()?;
+        let vector = &document["vectors"][0];
+        let holds = document["program"]["asked"] == true
+            && document["program"]["pid"] == pings.pid()
+            && document["program"]["name"] == "dirql"
+            && vector["rate"].as_f64() > Some(0.0)
+            && vector["handler_ns"]["p999"].as_f64() >= vector["handler_ns"]["p50"].as_f64()
+            && vector["synchronize"]["timed"].as_u64() > Some(0)
+            && vector["synchronize"]["hold_ns"]["p50"].as_u64() > Some(0);
+        check(holds, || format!("what {user} was told\n{output}"))?;
+        counts.extend(vector["count"].as_u64());
+    }
+    check(counts.len() == 3 && counts.is_sorted_by(|a, b| a < b), || format!("the counts {counts:?}"))?;
+    let stranger = machine.user("other", &format!("dirql irqs {NIC}"))?;
+    stranger.exits(4)?.says(&["user 1000's, not user 1001's"])?;
+    let output = machine.user("demo", &format!("dirql irqs {NIC} --seconds 0.2"))?.ok()?;
+    check(output.text().contains("COALESCED") && output.text().contains("HOLD p50"), || output.to_string())?;
+
+    let words = format!("dirql trace {NIC} -o /share/trace.json --seconds 1 --json");
+    let output = machine.command(&words).user("demo").timeout(PATIENCE).run()?.ok()?;
+    let told = output.json()?;
+    let document: Value = serde_json::from_slice(&fs::read(machine.share().join("trace.json"))?)?;
+    let none = Vec::new();
+    let events = document["traceEvents"].as_array().unwrap_or(&none);
+    let names: BTreeMap<_, _> = events
+        .iter()
+        .filter(|event| event["name"] == "thread_name")
+        .map(|event| (event["tid"].as_u64(), event["args"]["name"].as_str().unwrap_or_default()))
+        .collect();
+    let on = |category: &str, thread: &str| {
+        let mut found = events.iter().filter(|event| event["cat"] == category);
+        found.any(|event| names.get(&event["tid"].as_u64()) == Some(&thread))
+    };
+    let slices = events.iter().filter(|event| event["ph"] == "X").count() as u64;
+    let holds = on("handler", "dirql/00:03.0/0") && on("section", "main") && told["events"] == slices;
+    check(holds, || format!("{slices} slices on {names:?}\n{output}"))?;
+
+    pings.signal(2)?;
+    pings.wait(PATIENCE)?;
+    no_faults(&machine)
+}
+
+fn alone() -> Result<()> {
+    let machine = bound("observe-alone", Net::User)?;
+    let document = machine.user("demo", &format!("dirql irqs {NIC} --seconds 0.5 --json"))?.ok()?.json()?;
+    let holds = document["program"]["asked"] == false && document["vectors"][0]["mode"] == "intx";
+    check(holds, || document.to_string())?;
+    let words = format!("dirql trace {NIC} -o - --seconds 0.5");
+    let trace = machine.user("demo", &words)?.ok()?.json()?;
+    check(trace["otherData"]["device"] == NIC, || trace["otherData"].to_string())?;
+    // A program that holds the device and tells nothing.
+    let hold = format!(
+        "exec 3<>/dev/vfio/$(basename $(readlink /sys/bus/pci/devices/{EDU}/iommu_group)); echo held; sleep 600"
+    );
+    let holder = machine.argv(["sh", "-c", &hold]).user("demo").spawn()?;
+    holder.until(PATIENCE, |output| output.text().contains("held"))?;
+    for words in ["irqs", "trace -o /share/none.json", "irqs --histogram /share/none.svg"] {
+        let (command, rest) = words.split_once(' ').unwrap_or((words, ""));
+        let output = machine.user("demo", &format!("dirql {command} {EDU} {rest}"))?;
+        output.exits(5)?.says(&["E7", &format!("process {} (", holder.pid())])?;
+    }
+    holder.signal(9)?;
+    holder.wait(PATIENCE)?;
+    no_faults(&machine)
+}
+
+fn latency() -> Result<()> {
+    let machine = bound("observe-latency", Net::User)?;
+    for device in [EDU, NIC] {
+        let words = format!("dirql irqs {device} --histogram /share/latency.svg --count 500 --json");
+        let output = machine.command(&words).user("demo").timeout(PATIENCE).run()?.ok()?;
+        let document = output.json()?;
+        let (all, vector) = (&document["latency_ns"], &document["vectors"][0]);
+        let holds = vector["count"] == 500
+            && all["p50"].as_u64() > Some(0)
+            && all["p999"].as_u64() >= all["p50"].as_u64()
+            && all["max"].as_u64() >= all["p999"].as_u64();
+        check(holds, || output.to_string())?;
+        let picture = fs::read_to_string(machine.share().join("latency.svg"))?;
+        let whole = picture.starts_with("<svg") && picture.ends_with("</svg>\n");
+        check(whole && picture.contains(device) && picture.contains("p99.9"), || picture)?;
+    }
+    no_faults(&machine)
+}
