@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use crate::backend::{Backend, RegionIndex, set_bus_master};
 use crate::dma::Pool;
+use crate::pci::register;
 use crate::presence::Presence;
 use crate::region::Mapping;
 use crate::synchronize::{Rank, unpoisoned};
-use crate::{Address, Error, Result};
+use crate::{Address, Result};
 
 /// What every handle of the device holds.
 #[derive(Debug)]
@@ -43,8 +44,22 @@ impl Core {
     /// # Errors
     /// Where the device is gone, or the parent's.
     pub(crate) fn backend(&self) -> Result<&dyn Backend> {
-        self.presence.check().map_err(|error| Error::from(error).on(self.address()))?;
+        self.presence.admit(self.address())?;
         Ok(&*self.backend)
+    }
+
+    /// Asks the configuration space whether the device answers; if not, it is gone.
+    ///
+    /// # Errors
+    /// As [`Core::backend`], or what the kernel says.
+    pub(crate) fn verify_presence(&self) -> Result<()> {
+        let mut vendor = [0; 2];
+        self.backend()?.read(RegionIndex::CONFIG, register::VENDOR_ID.into(), &mut vendor)?;
+        // No function has this id: it is what a bus reads as where nobody answers.
+        if vendor == [0xff; 2] {
+            self.presence.mark_gone();
+        }
+        self.presence.admit(self.address())
     }
 
     /// Whether the device is there, for those who look without the core.
@@ -62,17 +77,21 @@ impl Core {
 
     /// The region's mapping, made when it is first asked for.
     pub(crate) fn mapping(&self, index: RegionIndex) -> Result<Arc<Mapping>> {
+        // Asked before too: in a child, the lock may be another thread's for ever.
+        self.backend()?;
         let mut mappings = unpoisoned(&self.mappings);
+        let backend = self.backend()?;
         if let Some(mapping) = mappings.get(&index) {
             return Ok(mapping.clone());
         }
-        let mapping = Arc::new(Mapping::new(self.backend()?, index)?);
+        let mapping = Arc::new(Mapping::new(backend, index, &self.presence)?);
         mappings.insert(index, mapping.clone());
         Ok(mapping)
     }
 
     /// Lets the device reach memory and send messages, or stops it.
     pub(crate) fn set_bus_master(&self, on: bool) -> Result<()> {
+        self.backend()?;
         let _one_at_a_time = unpoisoned(&self.command);
         set_bus_master(self.backend()?, on)
     }

@@ -39,6 +39,8 @@
 //! - [`region`]: BARs and configuration space, with typed registers.
 //! - [`dma`]: the IOVA space, pools, buffers that are the CPU's or lent, descriptor rings.
 //! - [`interrupt`]: modes, vectors, their threads, delivery, and `synchronize`.
+//! - [`trace`]: what the interrupts' threads did, as a timeline.
+//! - [`telemetry`]: a running program's vectors, to be asked for from outside.
 //! - [`Device`]: one opened function; what keeps everything else alive.
 //! - [`class`]: what a driver offers a program: [`class::net::Net`].
 //! - [`driver`]: what a driver is, and how it is found.
@@ -58,6 +60,8 @@ mod presence;
 pub mod region;
 pub mod selftest;
 pub mod synchronize;
+pub mod telemetry;
+pub mod trace;
 
 pub use backend::Iova;
 pub use device::Device;

@@ -2,14 +2,19 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::synchronize::{SyncError, fork_count};
+use nix::errno::Errno;
+
+use crate::synchronize::{SyncError, fork_count, watch_forks};
+use crate::{Address, Code, Error, ErrorKind, Result};
 
 const PRESENT: u8 = 0;
+/// It does not answer.
 const GONE: u8 = 1;
 
 /// Shared by whatever reaches the device: it is there until somebody found that it is not.
 #[derive(Debug)]
 pub(crate) struct Presence {
+    /// Only grows.
     state: AtomicU8,
     /// Forks before the device was opened: more, and this is a child, whose device it is not.
     forks: u32,
@@ -17,6 +22,7 @@ pub(crate) struct Presence {
 
 impl Presence {
     pub fn new() -> Self {
+        watch_forks();
         Self { state: AtomicU8::new(PRESENT), forks: fork_count() }
     }
 
@@ -32,6 +38,27 @@ impl Presence {
         if self.is_gone() { Err(SyncError::DeviceGone) } else { Ok(()) }
     }
 
+    /// As [`Presence::check`], in the words of whoever wanted to reach the device.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn admit(&self, device: Address) -> Result<()> {
+        self.check().map_err(|refused| self.refusal(refused).on(device))
+    }
+
+    #[cold]
+    fn refusal(&self, refused: SyncError) -> Error {
+        let operation = "access to the device";
+        if refused == SyncError::Forked {
+            return Error::new(ErrorKind::Failure, operation)
+                .why("the process has forked since the device was opened: it is the parent's");
+        }
+        Error::new(ErrorKind::Device, operation)
+            .errno(Errno::ENODEV)
+            .why("the device is gone: it does not answer, or its memory was disabled")
+            .code(Code::E12)
+    }
+
     /// Whether the process has forked since, and this is the child.
     #[inline]
     pub fn is_forked(&self) -> bool {
@@ -41,11 +68,13 @@ impl Presence {
     /// Whether the device was found gone.
     #[inline]
     pub fn is_gone(&self) -> bool {
-        self.state.load(Ordering::Acquire) == GONE
+        self.state.load(Ordering::Acquire) != PRESENT
     }
 
     /// From now on, calls and those who wait are told `DeviceGone`. True for the first who says so.
+    ///
+    /// Safe in a signal handler.
     pub fn mark_gone(&self) -> bool {
-        self.state.swap(GONE, Ordering::AcqRel) != GONE
+        self.state.fetch_max(GONE, Ordering::AcqRel) == PRESENT
     }
 }

@@ -194,6 +194,85 @@ fn r30_a_child_leaves_the_parents_device_alone() {
 }
 
 #[test]
+fn r30_in_a_child_every_call_says_that_it_is_one() {
+    let mut spy = Spy::on(silent_backend(|config| {
+        config.resettable = true;
+        config.bars[1] = 0x1000;
+    }));
+    spy.mappable = Some((Window { offset: 0, len: 4096 }, 4096));
+    let device = Device::from_backend(spy).unwrap();
+    let (mapped, by_call, config) = (device.bar(0).unwrap(), device.bar(1).unwrap(), device.config());
+    assert!(mapped.is_mapped() && !by_call.is_mapped());
+    let (register, dma) = (Register::<u32>::new(0, "ANY"), device.dma(DmaMask::FULL));
+    mapped.write(register, 1).unwrap();
+    let buffer = dma.buffer(64).unwrap();
+    let interrupts = device.interrupts(Mode::Intx).unwrap();
+    let told_so = |result: dirql::Result<()>| {
+        result.is_err_and(|error| error.to_string().contains("forked") && error.raw_errno().is_none())
+    };
+    // SAFETY: the child calls into dirql, whose locks nobody else holds now, and `_exit`.
+    match unsafe { libc::fork() } {
+        0 => {
+            let calls = [
+                told_so(mapped.read(register).map(drop)),
+                told_so(mapped.write(register, 2)),
+                told_so(mapped.wait_for(register, Duration::from_secs(1), |_| true).map(drop)),
+                told_so(by_call.read(register).map(drop)),
+                told_so(by_call.write(register, 2)),
+                told_so(config.read::<u16>(0).map(drop)),
+                told_so(config.write::<u16>(4, 0)),
+                told_so(config.ids().map(drop)),
+                told_so(config.snapshot().map(drop)),
+                told_so(device.bar(0).map(drop)),
+                told_so(device.bar(2).map(drop)),
+                told_so(device.set_bus_master(false)),
+                told_so(dma.buffer(64).map(drop)),
+                told_so(dma.ring::<u64, ()>(8).map(drop)),
+                told_so(device.reset()),
+                told_so(device.backend().map(drop)),
+                told_so(interrupts.fire(0)),
+            ];
+            let untold = calls.iter().position(|&told| !told);
+            drop((buffer, mapped, by_call, interrupts, device));
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(untold.map_or(0, |index| index as i32 + 1)) };
+        }
+        child => {
+            let status = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
+            assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
+        }
+    }
+    assert_eq!(mapped.read(register).unwrap(), 1);
+    drop(buffer);
+}
+
+#[test]
+fn r30_a_child_is_noticed_without_a_lock() {
+    // In a process of its own, where nobody has made a lock yet.
+    const CHILD: &str = "DIRQL_TEST_FORK";
+    if std::env::var_os(CHILD).is_none() {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "r30_a_child_is_noticed_without_a_lock", "--nocapture"]).env(CHILD, "1");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let (device, _bus) = silent(|_| ());
+    // SAFETY: the child calls into dirql, whose locks nobody else holds now, and `_exit`.
+    match unsafe { libc::fork() } {
+        0 => {
+            let told = device.backend().is_err();
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(if told { 0 } else { 1 }) };
+        }
+        child => {
+            let status = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
+            assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
+        }
+    }
+}
+
+#[test]
 fn a_mapping_that_does_not_hold_its_window_is_refused() {
     for (window, len) in [(Window { offset: 0, len: 1 << 30 }, 4096), (Window { offset: 4, len: 4096 }, 4096)]
     {

@@ -49,19 +49,34 @@ pub fn percentile(sorted: &[u64], quantile: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use dirql::interrupt::{Mode, Percentiles, SynchronizeStatistics};
+    use dirql::interrupt::{DeferredStatistics, Mode, Percentiles, SynchronizeStatistics};
 
     use super::*;
 
     fn vector(count: u64) -> VectorStatistics {
+        let spread = |p50, p99| Percentiles { p50, p99, p999: p99, max: p99 };
         VectorStatistics {
             index: 0,
             mode: Mode::Intx,
             count,
             calls: count,
+            coalesced: 0,
             spurious: 1,
-            handler_ns: Percentiles { p50: 850, p99: 12_345 },
-            synchronize: SynchronizeStatistics { calls: 7, wait_ns: Percentiles { p50: 0, p99: 2_500_000 } },
+            storms: 0,
+            poisonings: 0,
+            handler_ns: spread(850, 12_345),
+            handler_wait_ns: spread(0, 0),
+            synchronize: SynchronizeStatistics {
+                calls: 7,
+                wait_ns: spread(0, 2_500_000),
+                hold_ns: spread(40, 90),
+                timed: 1,
+                reentries: 0,
+                budget_ns: 25_000,
+                over_budget: 0,
+                latest_over_budget: Vec::new(),
+            },
+            deferred: DeferredStatistics::default(),
         }
     }
 

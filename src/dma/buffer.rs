@@ -40,7 +40,10 @@ impl Dma {
     }
 
     pub(super) fn block(&self, len: usize, align: usize) -> Result<Block> {
-        unpoisoned(&self.core.pool).allocate(self.core.backend()?, len, align, self.mask)
+        // Asked before too: in a child, the lock may be another thread's for ever.
+        self.core.backend()?;
+        let mut pool = unpoisoned(&self.core.pool);
+        pool.allocate(self.core.backend()?, len, align, self.mask)
     }
 }
 
@@ -105,7 +108,8 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if !self.lent {
+        // In a child, the pool is nobody's.
+        if !self.lent && !self.core.is_forked() {
             unpoisoned(&self.core.pool).free(&self.block);
         }
     }

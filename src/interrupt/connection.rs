@@ -1,5 +1,6 @@
 //! One connection of a handler: the state, the ways into its section, and how it ends.
 
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,10 +9,10 @@ use vmm_sys_util::eventfd::{EFD_CLOEXEC, EventFd};
 
 use super::backlog::Backlog;
 use super::controller::{AnyVector, Controller};
+use super::counters::Counters;
 use super::phase::Phase;
 use super::slot::Slot;
 use super::source::Source;
-use super::statistics::Counters;
 use super::{Fault, FaultKind, VectorStatistics};
 use crate::presence::Presence;
 use crate::synchronize::{self, Completion, Patience, Protected, SyncError, held, thread_id, unpoisoned};
@@ -76,7 +77,7 @@ impl<T: Send + 'static> Connection<T> {
             state,
             phase: Phase::default(),
             eventfd: EventFd::new(EFD_CLOEXEC)?,
-            counters: Counters::new(),
+            counters: Counters::new(controller.observation().track(source.index())),
             deferred: Slot::new(takes_deferred_calls),
             backlog: Backlog::default(),
             presence: controller.presence().clone(),
@@ -91,33 +92,53 @@ impl<T: Send + 'static> Connection<T> {
         })
     }
 
-    /// Runs `routine` in the section, waiting as long as `patience` says.
+    /// Runs `routine`, asked for at `site`, in the section, waiting as long as `patience` says.
     #[inline]
-    pub fn section<R>(&self, patience: Patience, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
+    pub fn section<R>(
+        &self,
+        patience: Patience,
+        site: &'static Location<'static>,
+        routine: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, SyncError> {
         self.phase.admit()?;
-        self.state.enter_with(patience, |section| {
-            // Disconnected while this thread waited: the state may be there still, but the promise has ended.
-            let admitted = self.phase.admit();
-            self.run_in(section, admitted, routine)
-        })?
+        // Disconnected while this thread waited: the state may be there still, but the promise has ended.
+        self.enter(patience, site, || self.phase.admit(), routine)
     }
 
     /// As [`Connection::section`], for the deferred call: it is let in until it has ended.
     pub fn section_of_deferred_call<R>(
         &self,
         patience: Patience,
+        site: &'static Location<'static>,
         routine: impl FnOnce(&mut T) -> R,
     ) -> Result<R, SyncError> {
-        self.state.enter_with(patience, |section| self.run_in(section, Ok(()), routine))?
+        self.enter(patience, site, || Ok(()), routine)
+    }
+
+    #[inline]
+    fn enter<R>(
+        &self,
+        patience: Patience,
+        site: &'static Location<'static>,
+        admit: impl FnOnce() -> Result<(), SyncError>,
+        routine: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, SyncError> {
+        let entered = self.state.enter_with(patience, |section| self.run_in(section, site, admit(), routine));
+        if let Err(SyncError::Reentrant) = entered {
+            self.counters.reentered();
+        }
+        entered?
     }
 
     #[inline]
     fn run_in<R>(
         &self,
         mut section: Section<'_, T>,
+        site: &'static Location<'static>,
         admitted: Result<(), SyncError>,
         routine: impl FnOnce(&mut T) -> R,
     ) -> Result<R, SyncError> {
+        let waited = section.waited_ns();
         let admitted = if self.presence.is_gone() { Err(SyncError::DeviceGone) } else { admitted };
         let state = match (admitted, section.as_mut()) {
             (Ok(()), Some(state)) => state,
@@ -126,9 +147,13 @@ impl<T: Send + 'static> Connection<T> {
                 return Err(refused.err().unwrap_or(SyncError::NotConnected));
             }
         };
+        let timing = self.counters.entered(waited, site);
+        let poisoning = Poisoning(&self.counters);
         let result = routine(state);
-        self.counters.section(section.waited_ns());
+        std::mem::forget(poisoning);
+        let late = self.counters.left(timing);
         section.finish();
+        self.counters.tell(late);
         Ok(result)
     }
 
@@ -279,6 +304,7 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Keeps the source from firing: INTx stays masked, of a message the kernel is told.
     pub fn quiet(&self) {
+        self.counters.storm();
         if !self.faulted.swap(true, Ordering::AcqRel) && !self.source.is_line() {
             self.detach();
         }
@@ -335,9 +361,22 @@ impl<T: Send + 'static> Connection<T> {
     }
 }
 
+/// Counts the panic that drops it.
+struct Poisoning<'a>(&'a Counters);
+
+impl Drop for Poisoning<'_> {
+    fn drop(&mut self) {
+        self.0.poisoned();
+    }
+}
+
 impl<T: Send + 'static> AnyVector for Connection<T> {
-    fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError> {
-        self.section(Patience::Forever, |_| routine())
+    fn synchronize(
+        &self,
+        site: &'static Location<'static>,
+        routine: &mut dyn FnMut(),
+    ) -> Result<(), SyncError> {
+        self.section(Patience::Forever, site, |_| routine())
     }
 
     fn resume_if_behind(&self, lock: *const ()) -> Result<()> {
@@ -350,7 +389,7 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
     }
 
     fn statistics(&self) -> VectorStatistics {
-        self.counters.read(self.source)
+        self.counters.read(self.source.index(), self.source.mode())
     }
 
     fn is_over(&self) -> bool {

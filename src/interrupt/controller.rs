@@ -1,12 +1,13 @@
 //! What all connections of one kind share: what is enabled, and who is connected.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use vmm_sys_util::eventfd::EventFd;
 
+use super::counters::Observation;
 use super::mode::Wanted;
 use super::source::Source;
 use super::{Fault, Mode, Request, VectorStatistics};
@@ -21,8 +22,12 @@ type Hook = Arc<dyn Fn(&Fault) + Send + Sync>;
 
 /// What a connection is, whatever its state's type.
 pub trait AnyVector: Send + Sync {
-    /// Runs `routine` serialized with the handler.
-    fn synchronize(&self, routine: &mut dyn FnMut()) -> Result<(), SyncError>;
+    /// Runs `routine`, asked for at `site`, serialized with the handler.
+    fn synchronize(
+        &self,
+        site: &'static Location<'static>,
+        routine: &mut dyn FnMut(),
+    ) -> Result<(), SyncError>;
     /// Delivers what was kept, if this is one whose state has the lock at `lock`.
     fn resume_if_behind(&self, lock: *const ()) -> Result<()>;
     /// Queues a deferred call; false where one is queued.
@@ -52,6 +57,7 @@ pub struct Controller {
     is_triggered: AtomicBool,
     slots: Mutex<Vec<Option<Weak<dyn AnyVector>>>>,
     hook: Mutex<Option<Hook>>,
+    observation: Observation,
 }
 
 impl fmt::Debug for Controller {
@@ -107,8 +113,14 @@ impl Controller {
     }
 
     fn new(core: Arc<Core>, enabled: Enabled, count: u16, is_triggered: bool) -> Self {
-        let slots = Mutex::new(vec![None; count.into()]);
-        Self { core, enabled, is_triggered: AtomicBool::new(is_triggered), slots, hook: Mutex::default() }
+        Self {
+            enabled,
+            is_triggered: AtomicBool::new(is_triggered),
+            slots: Mutex::new(vec![None; count.into()]),
+            hook: Mutex::default(),
+            observation: Observation::new(core.address()),
+            core,
+        }
     }
 
     pub fn address(&self) -> Address {
@@ -119,6 +131,11 @@ impl Controller {
     pub fn short_address(&self) -> String {
         let full = self.address().to_string();
         full.strip_prefix("0000:").map_or(full.clone(), str::to_owned)
+    }
+
+    /// What the vectors share to be observed.
+    pub fn observation(&self) -> &Observation {
+        &self.observation
     }
 
     pub fn number(&self) -> u32 {
@@ -183,7 +200,8 @@ impl Controller {
 
     /// Tells the kernel to signal nobody.
     pub fn detach(&self, source: Source) {
-        if !self.is_triggered.load(Ordering::Relaxed) {
+        // A device that is gone signals nobody, and the kernel's part of it goes with its descriptors.
+        if !self.is_triggered.load(Ordering::Relaxed) || self.presence().is_gone() {
             return;
         }
         let outcome = self.core.backend().and_then(|backend| match source {

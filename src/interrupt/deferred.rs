@@ -1,10 +1,10 @@
 //! Deferred calls: what a handler has no time for, on a thread of its own.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::delivery::words_of;
@@ -33,16 +33,18 @@ impl<T: Send + 'static> Deferral<'_, T> {
     ///
     /// # Errors
     /// `Reentrant`, `LockOrder`, `Poisoned` or `DeviceGone`; then `routine` has not run.
+    #[track_caller]
     pub fn synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.connection.section_of_deferred_call(Patience::Forever, routine)
+        self.connection.section_of_deferred_call(Patience::Forever, Location::caller(), routine)
     }
 
     /// As [`Deferral::synchronize`], but never waits.
     ///
     /// # Errors
     /// As there; and `TimedOut` where the handler or another routine is running.
+    #[track_caller]
     pub fn try_synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.connection.section_of_deferred_call(Patience::None, routine)
+        self.connection.section_of_deferred_call(Patience::None, Location::caller(), routine)
     }
 
     /// The vector's index.
@@ -119,7 +121,9 @@ fn serve<T: Send + 'static>(connection: &Connection<T>, routine: &mut Routine<T>
 }
 
 fn run<T: Send + 'static>(connection: &Connection<T>, routine: &mut Routine<T>) {
+    let began = Instant::now();
     let outcome = catch_unwind(AssertUnwindSafe(|| routine(&Deferral { connection })));
+    connection.counters.deferred(began, began.elapsed());
     if let Err(panic) = outcome {
         connection.report(FaultKind::DeferredCallPanicked(words_of(panic)));
     }

@@ -90,6 +90,7 @@ impl<T: Send + 'static, H: Handler<T>> Delivery<'_, T, H> {
             Err(SyncError::Poisoned) => return connection.unless_over(connection.keep(count)),
             Err(error) => return connection.report(FaultKind::DeliveryFailed(error.into())),
         };
+        let waited = section.waited_ns();
         let inactive = connection.backlog.is_inactive();
         let state = match section.as_mut() {
             Some(state) if connection.is_live() && !inactive => state,
@@ -100,14 +101,17 @@ impl<T: Send + 'static, H: Handler<T>> Delivery<'_, T, H> {
                 };
             }
         };
+        connection.counters.handler_entered(waited);
         let began = Instant::now();
         // The state is not looked at after a panic: the section poisons it.
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.handler)(state, count, &connection.deferred)));
         let took = began.elapsed();
         match outcome {
             Ok(answer) => {
-                connection.counters.handled(took, matches!(answer, Ok(Handled::No)));
+                let spurious = matches!(answer, Ok(Handled::No));
+                let late = connection.counters.handled(began, took, count, spurious);
                 section.finish();
+                connection.counters.tell(late);
                 self.answered(answer, began);
             }
             Err(panic) => {
@@ -115,6 +119,7 @@ impl<T: Send + 'static, H: Handler<T>> Delivery<'_, T, H> {
                 // poisoned only after this section.
                 connection.backlog.keep(count, || false);
                 drop(section);
+                connection.counters.poisoned();
                 connection.report(FaultKind::HandlerPanicked(words_of(panic)));
             }
         }

@@ -72,6 +72,7 @@ impl<T: Send + 'static> ErrorSource<T> {
     ///
     /// # Errors
     /// As there.
+    #[track_caller]
     pub fn synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
         self.vector.synchronize(routine)
     }
@@ -80,6 +81,7 @@ impl<T: Send + 'static> ErrorSource<T> {
     ///
     /// # Errors
     /// As there; and `TimedOut` where the handler or another routine is running.
+    #[track_caller]
     pub fn try_synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
         self.vector.try_synchronize(routine)
     }
@@ -88,6 +90,7 @@ impl<T: Send + 'static> ErrorSource<T> {
     ///
     /// # Errors
     /// As there; and `TimedOut`.
+    #[track_caller]
     pub fn synchronize_timeout<R>(
         &self,
         timeout: Duration,

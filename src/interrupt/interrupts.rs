@@ -1,15 +1,18 @@
 //! Enabling interrupts and connecting handlers.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::connection::Ownership;
 use super::controller::Controller;
 use super::{
-    Event, Fault, IntoHandled, LockGroup, Mode, Priority, Request, Vector, VectorBuilder, VectorStatistics,
+    Event, Fault, IntoHandled, LockGroup, Mode, Observer, Overrun, Priority, Request, Vector, VectorBuilder,
+    VectorStatistics,
 };
 use crate::core::Core;
 use crate::synchronize::{SyncError, signals};
+use crate::trace::Trace;
 use crate::{Error, ErrorKind, Result};
 
 /// The interrupts of a device, of one mode.
@@ -94,11 +97,12 @@ impl Interrupts {
     ///
     /// # Errors
     /// `InvalidVector` for an index out of range, `NotConnected` without a handler; else as [`Vector::synchronize`].
+    #[track_caller]
     pub fn synchronize<R>(&self, index: u16, routine: impl FnOnce() -> R) -> Result<R, SyncError> {
         let vector = self.controller.slot(index)?;
         let mut routine = Some(routine);
         let mut result = None;
-        vector.synchronize(&mut || result = routine.take().map(|routine| routine()))?;
+        vector.synchronize(Location::caller(), &mut || result = routine.take().map(|routine| routine()))?;
         result.ok_or(SyncError::NotConnected)
     }
 
@@ -108,6 +112,7 @@ impl Interrupts {
     ///
     /// # Errors
     /// As there, where it is serialized; `InvalidVector` at any priority for an index out of range.
+    #[track_caller]
     pub fn synchronize_at<R>(
         &self,
         priority: Priority,
@@ -150,5 +155,26 @@ impl Interrupts {
     /// Calls `hook`, on the vector's thread, whenever a handler goes wrong. Without one, the fault is logged.
     pub fn on_fault(&self, hook: impl Fn(&Fault) + Send + Sync + 'static) {
         self.controller.set_hook(hook);
+    }
+
+    /// Calls `hook` whenever a handler or a section is found to have held a vector beyond its budget
+    /// ([`Vector::set_hold_budget`]): on the thread that found it, once it has left the vector. A panic in the hook is
+    /// caught and logged. While a hook runs, its own thread's overruns are counted and not told.
+    pub fn on_overrun(&self, hook: impl Fn(&Overrun) + Send + Sync + 'static) {
+        self.controller.observation().overruns.set(hook);
+    }
+
+    /// A way to look at the device's vectors that keeps nothing alive.
+    pub fn observer(&self) -> Observer {
+        Observer::new(&self.controller)
+    }
+
+    /// Starts a trace of handlers, sections and deferred calls, with room for `capacity` events; what finds no room is
+    /// counted. Until it is finished or dropped, every section is timed.
+    ///
+    /// # Errors
+    /// `Busy` while another trace of the device runs.
+    pub fn trace(&self, capacity: usize) -> Result<Trace> {
+        self.observer().trace(capacity)
     }
 }

@@ -103,3 +103,11 @@ impl From<NoInterrupts> for Request {
         Self::of(Wanted::Nothing)
     }
 }
+
+impl<'de> serde::Deserialize<'de> for Mode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let mode = Self::ALL.into_iter().find(|mode| mode.to_string() == word);
+        mode.ok_or_else(|| serde::de::Error::unknown_variant(&word, &["intx", "msi", "msix"]))
+    }
+}

@@ -1,12 +1,13 @@
 //! A connected vector: the state that its handler owns, and the ways in.
 
+use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::VectorStatistics;
 use super::connection::Connection;
 use super::controller::AnyVector;
+use super::{Histograms, Observer, VectorStatistics};
 use crate::Result;
 use crate::synchronize::{Patience, SyncError, unpoisoned};
 
@@ -39,8 +40,9 @@ impl<T: Send + 'static> Vector<T> {
     /// On every error `routine` has not run: `NotConnected`, `Disconnecting`, `Reentrant`, `LockOrder`, `Poisoned`,
     /// `Forked`, `DeviceGone`.
     #[inline]
+    #[track_caller]
     pub fn synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.connection.section(Patience::Forever, routine)
+        self.connection.section(Patience::Forever, Location::caller(), routine)
     }
 
     /// As [`Vector::synchronize`], but never waits.
@@ -48,20 +50,22 @@ impl<T: Send + 'static> Vector<T> {
     /// # Errors
     /// As there; and `TimedOut` where the handler or another routine is running.
     #[inline]
+    #[track_caller]
     pub fn try_synchronize<R>(&self, routine: impl FnOnce(&mut T) -> R) -> Result<R, SyncError> {
-        self.connection.section(Patience::None, routine)
+        self.connection.section(Patience::None, Location::caller(), routine)
     }
 
     /// As [`Vector::synchronize`], but waits no longer than `timeout`, on the monotonic clock.
     ///
     /// # Errors
     /// As there; and `TimedOut`.
+    #[track_caller]
     pub fn synchronize_timeout<R>(
         &self,
         timeout: Duration,
         routine: impl FnOnce(&mut T) -> R,
     ) -> Result<R, SyncError> {
-        self.connection.section(Patience::For(timeout), routine)
+        self.connection.section(Patience::For(timeout), Location::caller(), routine)
     }
 
     /// The vector's index.
@@ -136,6 +140,22 @@ impl<T: Send + 'static> Vector<T> {
     /// What was counted since the vector was connected.
     pub fn statistics(&self) -> VectorStatistics {
         AnyVector::statistics(&*self.connection)
+    }
+
+    /// How long the handler, sections, waits and deferred calls took since the vector was connected.
+    pub fn histograms(&self) -> Histograms {
+        self.connection.counters.histograms()
+    }
+
+    /// How long handler and sections may hold the vector: 25 µs by default. Longer holds are counted, and told to the
+    /// hook of [`super::Interrupts::on_overrun`].
+    pub fn set_hold_budget(&self, budget: Duration) {
+        self.connection.counters.set_budget(budget);
+    }
+
+    /// A way to look at the device's vectors that keeps nothing alive.
+    pub fn observer(&self) -> Observer {
+        Observer::new(&self.connection.controller)
     }
 
     pub(super) fn is_connected_by(&self, connection: &Connection<T>) -> bool {

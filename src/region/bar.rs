@@ -1,8 +1,9 @@
 //! A base address register's memory, or its I/O ports.
 
 use std::mem::size_of;
+use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{Ordering, compiler_fence, fence};
 use std::time::{Duration, Instant};
 
 use super::mapping::Mapping;
@@ -49,15 +50,17 @@ impl Bar {
     /// Reads the register by one access where it is mapped; by a call, 8 bytes may be two. Memory that the device wrote before is visible afterwards.
     ///
     /// # Errors
-    /// `InvalidArgument` where it lies outside the BAR or is not aligned; E12 where a call fails.
+    /// `InvalidArgument` where it lies outside the BAR or is not aligned; E12 where a call fails; `Device`, with ENODEV,
+    /// where the device is gone, also when this very access found that out; `Failure` in a child of a fork.
     #[inline]
     pub fn read<T: Value>(&self, register: Register<T>) -> Result<T> {
-        match self.mapping.pointer::<T>(register.offset) {
+        match self.pointer(register) {
             Some(pointer) => {
-                // SAFETY: `pointer` is aligned and lies in a mapping that `self` keeps; device memory is volatile.
+                // SAFETY: `pointer` is aligned and lies in a mapping that `self` keeps, and that this process has;
+                // device memory is volatile.
                 let value = unsafe { pointer.read_volatile() }.swap_on_big_endian();
                 fence(Ordering::Acquire);
-                Ok(value)
+                self.unless_gone(value)
             }
             None => self.read_by_call(register),
         }
@@ -69,12 +72,13 @@ impl Bar {
     /// As [`Bar::read`].
     #[inline]
     pub fn write<T: Value>(&self, register: Register<T>, value: T) -> Result<()> {
-        match self.mapping.pointer::<T>(register.offset) {
+        match self.pointer(register) {
             Some(pointer) => {
                 fence(Ordering::SeqCst);
                 // SAFETY: as for `read`.
                 unsafe { pointer.write_volatile(value.swap_on_big_endian()) };
-                Ok(())
+                compiler_fence(Ordering::SeqCst);
+                self.unless_gone(())
             }
             None => self.write_by_call(register, value),
         }
@@ -83,7 +87,8 @@ impl Bar {
     /// Reads the register until `reached` holds for it, and gives that value.
     ///
     /// # Errors
-    /// `Device` where it does not within `timeout`: the error names the register and its last value.
+    /// `Device` where it does not within `timeout`: the error names the register and its last value. Also `Device`, and at
+    /// once, where the device is gone: whenever the register reads all ones, the configuration space is asked.
     pub fn wait_for<T: Value>(
         &self,
         register: Register<T>,
@@ -96,6 +101,9 @@ impl Bar {
             // The clock is read first, so that a thread that slept too long still looks once more.
             let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             let value = self.read(register)?;
+            if value.with_bus(|bytes| bytes.iter().all(|&byte| byte == 0xff)) {
+                self.core.verify_presence()?;
+            }
             if reached(value) {
                 return Ok(value);
             }
@@ -107,6 +115,23 @@ impl Bar {
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(1));
         }
+    }
+
+    /// Where the register is mapped, as long as the device is there and ours.
+    #[inline]
+    fn pointer<T: Value>(&self, register: Register<T>) -> Option<NonNull<T>> {
+        // Elsewhere the way by calls knows what to say.
+        self.mapping.presence.check().ok()?;
+        self.mapping.pointer(register.offset)
+    }
+
+    /// What an access gave, unless it met, or could have met, the page that stands for a device that is gone.
+    #[inline]
+    fn unless_gone<R>(&self, result: R) -> Result<R> {
+        if self.mapping.presence.is_gone() {
+            self.mapping.presence.admit(self.core.address())?;
+        }
+        Ok(result)
     }
 
     fn check<T>(&self, register: Register<T>) -> Result<()> {

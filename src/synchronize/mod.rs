@@ -6,6 +6,7 @@
 //!
 //! Source: `docs/synchronize.md`; seeds `KSYNCHRONIZE_ROUTINE` (wdm.h) and `MINIPORT_SYNCHRONIZE_INTERRUPT` (ndis.h).
 
+mod call_site;
 mod completion;
 mod error;
 mod fork;
@@ -19,9 +20,10 @@ mod thread;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(crate) use self::call_site::CallSiteCell;
 pub use self::completion::Completion;
 pub use self::error::SyncError;
-pub(crate) use self::fork::count as fork_count;
+pub(crate) use self::fork::{count as fork_count, watch as watch_forks};
 pub(crate) use self::patience::Patience;
 pub use self::protected::Protected;
 pub(crate) use self::protected::Section;

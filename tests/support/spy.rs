@@ -1,6 +1,8 @@
 //! A backend around the model's that keeps what it was handed, or hands out what it should not.
 
+use std::fs::File;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dirql::backend::model::ModelBackend;
@@ -18,12 +20,16 @@ pub struct Spy {
     pub eventfds: Arc<Mutex<Vec<EventFd>>>,
     /// BAR 0 claims to be mappable here, and is mapped by so many bytes.
     pub mappable: Option<(Window, usize)>,
+    /// What is mapped there; nobody's memory where it is none.
+    pub file: Option<File>,
+    /// Where it was mapped.
+    pub mapped_at: Arc<AtomicUsize>,
 }
 
 impl Spy {
     /// A spy that lies about nothing.
     pub fn on(model: ModelBackend) -> Self {
-        Self { model, eventfds: Arc::default(), mappable: None }
+        Self { model, eventfds: Arc::default(), mappable: None, file: None, mapped_at: Arc::default() }
     }
 }
 
@@ -59,7 +65,12 @@ impl Backend for Spy {
 
     fn map(&self, _: RegionIndex, _: Window) -> Result<MmapRaw> {
         let (_, len) = self.mappable.unwrap();
-        Ok(MmapOptions::new().len(len).map_anon().unwrap().into())
+        let map = match &self.file {
+            Some(file) => MmapOptions::new().len(len).map_raw(file).unwrap(),
+            None => MmapOptions::new().len(len).map_anon().unwrap().into(),
+        };
+        self.mapped_at.store(map.as_mut_ptr().expose_provenance(), Ordering::Release);
+        Ok(map)
     }
 
     fn irq(&self, index: IrqIndex) -> Result<IrqInfo> {

@@ -141,6 +141,7 @@ impl E1000 {
 }
 
 /// Runs `routine` serialized with the handler, unless that has given up.
+#[track_caller]
 fn section<R>(vector: &Vector<State>, routine: impl FnOnce(&mut State) -> Result<R>) -> Result<R> {
     vector.synchronize(|state| match &state.failure {
         Some(failure) => Err(failure.clone()),

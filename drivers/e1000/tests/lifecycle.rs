@@ -117,7 +117,7 @@ fn each_dispatch_is_unmasked_once_and_nothing_is_triggered_again() {
         }
     }
     eventually("the line is unmasked", || !wire.bus().masked());
-    let vector = e1000.vectors()[0];
+    let vector = &e1000.vectors()[0];
     assert!(vector.calls > 0);
     assert_eq!(wire.bus().unmasks(), vector.calls);
     assert_eq!(vector.count, vector.calls);

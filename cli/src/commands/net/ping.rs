@@ -68,7 +68,7 @@ struct Report {
 impl Report {
     fn round_trip(&self) -> Percentiles {
         let at = |quantile| vectors::percentile(&self.times, quantile);
-        Percentiles { p50: at(0.5), p99: at(0.99) }
+        Percentiles { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1.0) }
     }
 
     fn document(&self) -> Value {
@@ -87,7 +87,7 @@ impl Report {
         let round_trip = if self.times.is_empty() {
             String::new()
         } else {
-            let Percentiles { p50, p99 } = self.round_trip();
+            let Percentiles { p50, p99, .. } = self.round_trip();
             format!("round trip: p50 {}, p99 {}\n", vectors::time(p50 * 1000), vectors::time(p99 * 1000))
         };
         let table = vectors::table(&self.vectors, &[], self.elapsed).render(None);

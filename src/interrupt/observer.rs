@@ -1,0 +1,47 @@
+//! Looking at a device's vectors from outside of its driver.
+
+use std::sync::{Arc, Weak};
+
+use super::VectorStatistics;
+use super::controller::Controller;
+use crate::trace::{Trace, Tracer, Watch};
+use crate::{Address, Result};
+
+/// A way to look at a device's vectors that keeps nothing alive: for whoever is not the driver.
+///
+/// From [`super::Interrupts::observer`] or [`super::Vector::observer`]; clones look at the same device.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    tracer: Arc<Tracer>,
+    controller: Weak<Controller>,
+}
+
+impl Observer {
+    pub(super) fn new(controller: &Arc<Controller>) -> Self {
+        let tracer = controller.observation().tracer.clone();
+        Self { tracer, controller: Arc::downgrade(controller) }
+    }
+
+    /// The device.
+    pub fn address(&self) -> Address {
+        self.tracer.address()
+    }
+
+    /// What was counted of every connected vector, by index; nothing once the interrupts are disabled.
+    pub fn statistics(&self) -> Vec<VectorStatistics> {
+        self.controller.upgrade().map(|controller| controller.statistics()).unwrap_or_default()
+    }
+
+    /// From now on every section is timed, and not one in 1024, until the watch is dropped.
+    pub fn watch(&self) -> Watch {
+        self.tracer.watch()
+    }
+
+    /// Starts a trace with room for `capacity` events; what finds no room is counted.
+    ///
+    /// # Errors
+    /// `Busy` while another trace of the device runs.
+    pub fn trace(&self, capacity: usize) -> Result<Trace> {
+        self.tracer.trace(capacity)
+    }
+}

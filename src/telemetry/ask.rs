@@ -1,0 +1,152 @@
+//! The side that asks.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::SendTimeout;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket};
+use nix::sys::time::TimeVal;
+
+use super::{Report, name, peer_may_answer};
+use crate::{Address, Error, ErrorKind, Result};
+
+/// How long a program may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long a read may last before the caller is asked whether it wants an end.
+const SLICE: Duration = Duration::from_millis(100);
+/// No answer is longer.
+const LONGEST: usize = 1 << 30;
+
+/// A program that publishes a device.
+#[derive(Debug, Clone)]
+pub struct Source {
+    address: Address,
+}
+
+impl Source {
+    /// The program that publishes the device at `address`; `None` where none does.
+    ///
+    /// # Errors
+    /// `Permission` where it is another user's; what the kernel says where it cannot be reached.
+    pub fn find(address: Address) -> Result<Option<Self>> {
+        Ok(connected(address)?.map(|_| Self { address }))
+    }
+
+    /// What it has counted.
+    ///
+    /// # Errors
+    /// `NotFound` where it has ended; what it says, or that it does not answer.
+    pub fn report(&self) -> Result<Report> {
+        let peer = self.ask("statistics")?;
+        let answer = self.read(&peer, Instant::now() + ANSWER, &mut || false)?;
+        serde_json::from_slice(&answer).map_err(|error| self.fail(ErrorKind::Failure, error.to_string()))
+    }
+
+    /// Has it trace for a while, or until `wants_end` says so, and gives Chrome's trace events as JSON.
+    ///
+    /// # Errors
+    /// As [`Source::report`]; `Busy` where a trace runs.
+    pub fn trace(&self, duration: Duration, mut wants_end: impl FnMut() -> bool) -> Result<Vec<u8>> {
+        let peer = self.ask(&format!("trace {}", duration.as_secs_f64()))?;
+        self.read(&peer, Instant::now() + duration + ANSWER, &mut wants_end)
+    }
+
+    fn fail(&self, kind: ErrorKind, why: impl Into<String>) -> Error {
+        Error::new(kind, "telemetry").on(self.address).why(why)
+    }
+
+    fn io(&self, error: &io::Error) -> Error {
+        Error::io(error, "telemetry").on(self.address)
+    }
+
+    fn ask(&self, request: &str) -> Result<UnixStream> {
+        let gone = || self.fail(ErrorKind::NotFound, "the program that drove the device has ended");
+        let mut peer = connected(self.address)?.ok_or_else(gone)?;
+        writeln!(peer, "{request}").map_err(|error| self.io(&error))?;
+        Ok(peer)
+    }
+
+    /// The whole answer, by a deadline; `wants_end` once ends a trace early.
+    fn read(
+        &self,
+        mut peer: &UnixStream,
+        mut deadline: Instant,
+        wants_end: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<u8>> {
+        peer.set_read_timeout(Some(SLICE)).map_err(|error| self.io(&error))?;
+        let (mut answer, mut buffer, mut ended) = (Vec::new(), vec![0; 1 << 16], false);
+        loop {
+            match peer.read(&mut buffer) {
+                Ok(0) => break,
+                // The end, where a wish came after the program had closed. What was said before has been read.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break,
+                Ok(count) => answer.extend(buffer.iter().take(count)),
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) => return Err(self.io(&error)),
+            }
+            if Instant::now() >= deadline || answer.len() > LONGEST {
+                return Err(
+                    self.fail(ErrorKind::Failure, "the program that drives the device does not answer")
+                );
+            }
+            if !ended && wants_end() {
+                ended = true;
+                deadline = deadline.min(Instant::now() + ANSWER);
+                match peer.write_all(b"\n") {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(self.io(&error)),
+                    _ => {}
+                }
+            }
+        }
+        match answer {
+            _ if answer.starts_with(b"{\"error\"") => Err(self.told(&answer)),
+            _ if answer.ends_with(b"}\n") => Ok(answer),
+            _ => {
+                Err(self
+                    .fail(ErrorKind::Failure, "the program that drives the device ended while it answered"))
+            }
+        }
+    }
+
+    /// The error that the other side tells.
+    fn told(&self, answer: &[u8]) -> Error {
+        let document: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
+        let error = &document["error"];
+        let kind = match error["exit_code"].as_u64() {
+            Some(2) => ErrorKind::InvalidArgument,
+            Some(4) => ErrorKind::Permission,
+            Some(5) => ErrorKind::Busy,
+            _ => ErrorKind::Failure,
+        };
+        let words = |field: &str| error[field].as_str().map(str::to_owned);
+        let operation = words("operation").unwrap_or_else(|| "telemetry".into());
+        let error = Error::new(kind, operation).on(self.address);
+        match words("why") {
+            Some(why) => error.why(why),
+            None => error,
+        }
+    }
+}
+
+/// A connection to the program that publishes the device; `None` where none does.
+fn connected(address: Address) -> Result<Option<UnixStream>> {
+    let fail =
+        |errno: Errno| Error::os(errno, "connecting to the program that drives the device").on(address);
+    let peer = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).map_err(fail)?;
+    // A program that accepts nobody is not waited for.
+    let timeout = TimeVal::new(ANSWER.as_secs() as i64, 0);
+    setsockopt(&peer, SendTimeout, &timeout).map_err(fail)?;
+    let at = UnixAddr::new_abstract(name(address).as_bytes()).map_err(fail)?;
+    match connect(peer.as_raw_fd(), &at) {
+        Ok(()) => {}
+        Err(Errno::ECONNREFUSED) => return Ok(None),
+        Err(errno) => return Err(fail(errno)),
+    }
+    let peer = UnixStream::from(peer);
+    peer_may_answer(&peer).map_err(|error| error.on(address))?;
+    Ok(Some(peer))
+}
