@@ -1,6 +1,7 @@
 //! `cargo xtask demo | test | lab | kernel`: everything that one does with this repository, set-up included.
 #![forbid(unsafe_code)]
 
+mod asan;
 mod demo;
 mod lab;
 mod test;
@@ -20,7 +21,7 @@ struct Arguments {
 enum Command {
     /// Watch an e1000 driver in userspace exchange packets with a network outside its virtual machine
     Demo,
-    /// Check everything: format, lints, documentation, unit tests and the tests in virtual machines
+    /// Check everything: format, lints, documentation, and the tests without and with virtual machines
     Test {
         /// Only these steps
         steps: Vec<test::Step>,

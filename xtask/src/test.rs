@@ -20,6 +20,8 @@ pub enum Step {
     Doc,
     /// cargo test: unit, documentation and driver tests, no machine
     Unit,
+    /// The suites of the library and the drivers under AddressSanitizer, no machine
+    Asan,
     /// The tests in virtual machines
     Vm,
 }
@@ -82,12 +84,14 @@ impl Step {
                 cargo(&with(&["test", "--package", "dirql-lab", "--lib"]), &[])?;
                 cargo(&with(&["test", "--package", "dirql-lab", "--doc"]), &[])
             }
+            Step::Asan => crate::asan::run(arguments),
             Step::Vm => cargo(&with(&["test", "--package", "dirql-lab", "--test", "vm"]), &[]),
         }
     }
 }
 
-fn cargo(words: &[impl AsRef<str>], environment: &[(&str, &str)]) -> Result<()> {
+/// Runs cargo at the root of the workspace, and says so.
+pub fn cargo(words: &[impl AsRef<str>], environment: &[(&str, &str)]) -> Result<()> {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     println!("$ cargo {}", words.join(" "));
     let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
