@@ -3,6 +3,7 @@
 
 mod demo;
 mod lab;
+mod models;
 mod test;
 
 use clap::{Parser, Subcommand};
