@@ -2,7 +2,7 @@
 //! again, the exclusion of handler and threads while a device interrupts, and devices that go away.
 //!
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
-//! `dirql-lab-probe vanish BDF` · `dirql-lab-probe stubborn BDF FILE`
+//! `dirql-lab-probe vanish BDF` · `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE`
 #![forbid(unsafe_code)]
 
 mod exclusion;
@@ -14,7 +14,26 @@ use dirql::selftest::Outcome;
 use dirql::{Device, Error, ErrorKind, Result};
 use std::process::ExitCode;
 
+/// Shows what the library complains of.
+struct Complaints;
+
+impl log::Log for Complaints {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() == log::Level::Error
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            eprintln!("logged: {}", record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
 fn main() -> ExitCode {
+    // It is the only one.
+    let _ = log::set_logger(&Complaints).map(|()| log::set_max_level(log::LevelFilter::Error));
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let result = match words[..] {
@@ -26,6 +45,7 @@ fn main() -> ExitCode {
             number(address, sections).and_then(|(address, sections)| exclusion::run(address, sections))
         }
         ["vanish", address] => address.parse().and_then(removal::vanish),
+        ["hold", address] => address.parse().and_then(removal::hold),
         ["stubborn", address, until] => {
             address.parse().and_then(|address| removal::stubborn(address, until.as_ref()))
         }
