@@ -10,11 +10,12 @@ use std::io::Write;
 use std::sync::mpsc;
 
 use dirql::ErrorKind;
-use dirql::synchronize::Scheduling;
+use dirql::interrupt::{Handled, Mode};
+use dirql::synchronize::{Completion, Scheduling, SyncError};
 use inversion::Outcome;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::gettid;
-use support::PATIENCE;
+use support::{PATIENCE, eventually, silent};
 
 #[allow(clippy::explicit_write, reason = "eprintln! is kept from the eye where a test passes")]
 /// What a test needs and may not have here: said where it is seen, past what collects the output of tests.
@@ -127,4 +128,72 @@ fn r17_a_process_that_may_not_is_told_its_limit() {
     let text = error.to_string();
     assert!(text.contains("EPERM") && text.contains(&format!("is {soft}, 50 is wanted")), "{text}");
     assert!(text.contains("ulimit -r 50"), "{text}");
+}
+
+/// What the kernel says of the thread of this name, once that runs.
+fn scheduling_of(name: &str) -> Scheduling {
+    let mut found = None;
+    eventually(name, || {
+        found = std::fs::read_dir("/proc/self/task").unwrap().map(Result::unwrap).find(|task| {
+            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+        });
+        found.is_some()
+    });
+    Scheduling::of(found.unwrap().file_name().to_str().unwrap().parse().unwrap()).unwrap()
+}
+
+#[test]
+fn r17_a_vectors_thread_is_scheduled_as_asked_for() {
+    let (device, bus) = silent(|config| config.address = "0000:00:1c.0".parse().unwrap());
+    let mut interrupts = device.interrupts(Mode::Msix).unwrap();
+    let cpu = Scheduling::of_this_thread().unwrap().allowed_cpus().unwrap()[0];
+    let called = Completion::new();
+    let told = called.clone();
+    let vector = interrupts.vector(0, ()).scheduling(Scheduling::new().cpus(&[cpu])).connect(move |(), _| {
+        told.complete();
+        Handled::Yes
+    });
+    let there = scheduling_of("dirql/00:1c.0/0");
+    assert_eq!((there.priority(), there.allowed_cpus()), (None, Some(&[cpu][..])));
+    bus.message(0);
+    assert!(called.wait(PATIENCE));
+    drop(vector);
+    let refused =
+        interrupts.vector(1, ()).scheduling(Scheduling::new().fifo(100)).connect(|(), _| Handled::Yes);
+    let error = refused.unwrap_err();
+    assert!(error.to_string().contains("0000:00:1c.0"), "{error}");
+    // What was refused is not connected.
+    assert_eq!(interrupts.synchronize(1, || ()), Err(SyncError::NotConnected));
+    drop(interrupts.connect(1, (), |(), _| Handled::Yes).unwrap());
+}
+
+#[test]
+fn r11_r17_all_threads_of_a_group_run_at_its_ceiling() {
+    let (device, _bus) = silent(|config| config.address = "0000:00:1d.0".parse().unwrap());
+    let mut interrupts = device.interrupts(Mode::Msix).unwrap();
+    let group = interrupts.group(&[0, 1, 2], ()).unwrap();
+    let mut vectors = Vec::new();
+    let mut connect = |index, priority: Option<u8>| -> dirql::Result<()> {
+        let builder = interrupts.vector_in(&group, index);
+        let builder = match priority {
+            Some(priority) => builder.scheduling(Scheduling::new().fifo(priority)),
+            None => builder,
+        };
+        vectors.push(builder.connect(|(), _| Handled::Yes)?);
+        Ok(())
+    };
+    let priorities = |of: &[u16]| -> Vec<_> {
+        of.iter().map(|index| scheduling_of(&format!("dirql/00:1d.0/{index}")).priority()).collect()
+    };
+    connect(1, None).unwrap();
+    if let Err(error) = connect(0, Some(3)) {
+        return not_tried("the ceiling of a group", &error);
+    }
+    assert_eq!(priorities(&[0, 1]), [Some(3), Some(3)]);
+    connect(2, Some(2)).unwrap();
+    assert_eq!(priorities(&[0, 1, 2]), [Some(3); 3], "one below the ceiling is raised to it");
+    // A vector on its own is left alone.
+    let alone = interrupts.connect(4, (), |(), _| Handled::Yes).unwrap();
+    assert_eq!(priorities(&[4]), [None]);
+    drop((alone, vectors));
 }
