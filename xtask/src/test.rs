@@ -81,6 +81,10 @@ impl Step {
             Step::Doc => cargo(&["doc", "--no-deps", "--workspace"], &[("RUSTDOCFLAGS", "-D warnings")]),
             Step::Unit => {
                 cargo(&with(&["test", "--workspace", "--exclude", "dirql-lab"]), &[])?;
+                if arguments.is_empty() {
+                    // Not as `cargo bench`: each row once, to see that it runs.
+                    cargo(&["test", "--package", "dirql", "--bench", "synchronize"], &[])?;
+                }
                 cargo(&with(&["test", "--package", "dirql-lab", "--lib"]), &[])?;
                 cargo(&with(&["test", "--package", "dirql-lab", "--doc"]), &[])
             }
