@@ -105,6 +105,30 @@ fn r8_r16_the_death_of_an_owner_is_told_whatever_the_time() {
     }
 }
 
+/// Who gives up waiting leaves its mark in the word, which then says that somebody is queued when nobody is.
+#[test]
+fn r8_r16_a_dead_owner_is_told_where_a_waiter_had_given_up() {
+    let lock = Arc::new(Protected::new(Rank::next(), 0));
+    let (dying, (tid, told)) = (lock.clone(), mpsc::channel());
+    let (die, may_die) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        let _ = dying.synchronize(|_| {
+            tid.send(nix::unistd::gettid()).unwrap();
+            may_die.recv_timeout(PATIENCE).unwrap();
+            // SAFETY: SYS_exit ends this thread only; what its stack owns is leaked.
+            unsafe { libc::syscall(libc::SYS_exit, 0) };
+        });
+    });
+    let task = format!("/proc/self/task/{}", told.recv_timeout(PATIENCE).unwrap());
+    assert_eq!(lock.synchronize_timeout(SOON, |_| ()), Err(SyncError::TimedOut));
+    assert_eq!(lock.try_synchronize(|_| ()), Err(SyncError::TimedOut));
+    die.send(()).unwrap();
+    eventually("the owner is dead", || !std::path::Path::new(&task).exists());
+    assert_eq!(lock.try_synchronize(|_| ()), Err(SyncError::Poisoned));
+    assert!(lock.clear_poison());
+    assert_eq!(lock.synchronize(|_| ()), Ok(()));
+}
+
 /// Handovers and ends of waits meet in the kernel: whoever is told `TimedOut` has not been handed the lock.
 #[test]
 fn r8_waits_that_end_while_the_section_is_handed_over_lose_nothing() {

@@ -17,7 +17,13 @@
 //!
 //! ```
 //! use dirql::ddi::pshed;
-//! use dirql::interrupt::ErrorSource;
+//! # use dirql::backend::model::{Bus, Model, ModelBackend, ModelConfig};
+//! # use dirql::synchronize::Completion;
+//! # struct Silent;
+//! # impl Model for Silent {
+//! #     fn read(&mut self, _: &Bus, _: u8, _: u64, _: &mut [u8]) {}
+//! #     fn write(&mut self, _: &Bus, _: u8, _: u64, _: &[u8]) {}
+//! # }
 //!
 //! /// What the error handler counts, and for how much of it the driver has answered.
 //! #[derive(Default)]
@@ -33,13 +39,26 @@
 //!     *fresh > 0
 //! }
 //!
-//! fn report(source: &ErrorSource<Errors>) -> dirql::Result<()> {
-//!     let mut fresh = 0;
-//!     if pshed::synchronize_execution(source, answer, &mut fresh)? {
-//!         println!("{fresh} errors since the last report");
-//!     }
-//!     Ok(())
-//! }
+//! # fn main() -> dirql::Result<()> {
+//! # let mut config = ModelConfig::new(0x1af4, 0x1110);
+//! # config.error = true;
+//! # let backend = ModelBackend::new(config, Silent);
+//! # let bus = backend.bus();
+//! # let device = dirql::Device::from_backend(backend)?;
+//! # let handled = Completion::new();
+//! # let told = handled.clone();
+//! let source = device.error_source(Errors::default(), move |errors, event| {
+//!     errors.seen += event.count;
+//! #   told.complete();
+//! })?;
+//! let mut fresh = 0;
+//! assert!(!pshed::synchronize_execution(&source, answer, &mut fresh)?);
+//! # bus.raise_error();
+//! # assert!(handled.wait(std::time::Duration::from_secs(20)));
+//! // The device reports an error; then:
+//! assert!(pshed::synchronize_execution(&source, answer, &mut fresh)?);
+//! assert_eq!(fresh, 1);
+//! # Ok(()) }
 //! ```
 //!
 //! Source: seed `PshedSynchronizeExecution` (ntddk.h).

@@ -8,7 +8,7 @@ use super::deferred::{Deferral, Routine};
 use super::delivery::{self, Handler, Service};
 use super::source::Source;
 use super::{Event, IntoHandled, Mode, StormLimit, Vector, Wait};
-use crate::synchronize::SyncError;
+use crate::synchronize::{Scheduling, SyncError};
 use crate::{Error, ErrorKind, Result};
 
 /// A vector on its way to be connected: how it is to be served, and at last its handler.
@@ -40,13 +40,14 @@ pub struct VectorBuilder<'a, T: Send + 'static> {
     state: Result<Ownership<T>>,
     wait: Wait,
     storm_limit: StormLimit,
+    scheduling: Option<Scheduling>,
     deferred: Option<Routine<T>>,
 }
 
 impl<'a, T: Send + 'static> VectorBuilder<'a, T> {
     pub(super) fn new(controller: &'a Arc<Controller>, index: u16, state: Result<Ownership<T>>) -> Self {
         let (wait, storm_limit) = (Wait::default(), StormLimit::default());
-        Self { controller, index, state, wait, storm_limit, deferred: None }
+        Self { controller, index, state, wait, storm_limit, scheduling: None, deferred: None }
     }
 
     /// How the vector's thread waits; [`Wait::Block`] unless told otherwise.
@@ -62,6 +63,13 @@ impl<'a, T: Send + 'static> VectorBuilder<'a, T> {
         self
     }
 
+    /// How the kernel schedules the vector's thread: its real-time priority, its processors. In a group, the thread runs
+    /// at the highest priority that any vector of the group has asked for, as all of them do.
+    pub fn scheduling(mut self, scheduling: Scheduling) -> Self {
+        self.scheduling = Some(scheduling);
+        self
+    }
+
     /// What the handler has no time for: it runs on a thread of its own, named `dirql/<address>+<index>`, once for each
     /// [`Event::defer`] that answered true, and never twice at once. It holds no lock.
     pub fn deferred(mut self, routine: impl FnMut(&Deferral<'_, T>) + Send + 'static) -> Self {
@@ -72,15 +80,15 @@ impl<'a, T: Send + 'static> VectorBuilder<'a, T> {
     /// Connects `handler`: see [`super::Interrupts::connect`].
     ///
     /// # Errors
-    /// As there.
+    /// As there; `Permission` where the thread may not be scheduled as wanted.
     pub fn connect<F, H>(self, mut handler: F) -> Result<Vector<T>>
     where
         F: FnMut(&mut T, Event<'_>) -> H + Send + 'static,
         H: IntoHandled,
     {
-        let Self { controller, index, state, wait, storm_limit, deferred } = self;
+        let Self { controller, index, state, wait, storm_limit, scheduling, deferred } = self;
         let mode = vacant(controller, index)?;
-        let service = Service { wait, storm_limit, deferred };
+        let service = Service { wait, storm_limit, scheduling, deferred };
         connect(controller, Source::Vector(mode, index), state?, service, move |state, count, deferred| {
             handler(state, Event { vector: index, mode, count, deferred }).into_handled()
         })
@@ -111,11 +119,13 @@ pub fn connect<T: Send + 'static>(
     let connection = Connection::new(controller.clone(), source, state, service.deferred.is_some())
         .map_err(|error| fail(&error, "making of an eventfd"))?;
     let connection = Arc::new(connection);
+    let scheduling = service.scheduling.clone();
     let thread = delivery::spawn(connection.clone(), service, handler)
         .map_err(|error| fail(&error, "start of a vector's thread"))?;
     let vector = Vector::new(connection.clone(), thread);
     controller.enter(source.index(), connection.clone());
     // On an error the vector is dropped, which ends its threads.
+    connection.schedule(scheduling.as_ref())?;
     connection.attach()?;
     Ok(vector)
 }

@@ -1,22 +1,27 @@
 //! One connection of a handler: the state, the ways into its section, and how it ends.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vmm_sys_util::eventfd::{EFD_CLOEXEC, EventFd};
 
 use super::backlog::Backlog;
 use super::controller::{AnyVector, Controller};
-use super::counters::Counters;
+use super::counters::{Counters, Late, Timing};
 use super::phase::Phase;
 use super::slot::Slot;
 use super::source::Source;
 use super::{Fault, FaultKind, VectorStatistics};
 use crate::presence::Presence;
-use crate::synchronize::{self, Completion, Patience, Protected, SyncError, held, thread_id, unpoisoned};
-use crate::{Error, Result};
+use crate::synchronize::{
+    self, Completion, Member, Patience, Protected, Scheduling, SyncError, held, thread_id, unpoisoned,
+};
+use crate::{Error, ErrorKind, Result};
+
+/// How long a thread may take to run for the first time.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The state behind its lock: `None` once it has been taken out.
 pub type State<T> = Protected<Option<T>>;
@@ -50,6 +55,8 @@ pub struct Connection<T> {
     /// The kernel's ids of the threads of handler and deferred calls, while they run.
     pub handler_thread: AtomicU32,
     pub deferred_thread: AtomicU32,
+    /// The real-time priority of the handler's thread; 0 for none.
+    priority: AtomicU8,
     is_shared: bool,
     /// Quieted because its interrupts meant nothing.
     faulted: AtomicBool,
@@ -84,6 +91,7 @@ impl<T: Send + 'static> Connection<T> {
             controller,
             handler_thread: AtomicU32::new(0),
             deferred_thread: AtomicU32::new(0),
+            priority: AtomicU8::new(0),
             is_shared,
             faulted: AtomicBool::new(false),
             trigger: Mutex::new(()),
@@ -270,6 +278,41 @@ impl<T: Send + 'static> Connection<T> {
         if self.state.clear_poison() { self.controller.resume_all_behind(self.lock()) } else { Ok(()) }
     }
 
+    /// Has the kernel schedule the handler's thread so, and those of its group no lower.
+    pub fn schedule(&self, scheduling: Option<&Scheduling>) -> Result<()> {
+        if let Some(scheduling) = scheduling {
+            self.apply(scheduling)?;
+        }
+        if self.is_shared { self.controller.raise_to_ceiling(self.lock()) } else { Ok(()) }
+    }
+
+    fn apply(&self, scheduling: &Scheduling) -> Result<()> {
+        scheduling.apply_to(self.started()?).map_err(|error| error.on(self.controller.address()))?;
+        if let Some(priority) = scheduling.priority() {
+            self.priority.store(priority, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The kernel's id of the handler's thread, once that runs.
+    fn started(&self) -> Result<u32> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            match self.handler_thread.load(Ordering::Acquire) {
+                0 if Instant::now() < deadline => std::thread::yield_now(),
+                0 => {
+                    return Err(Error::new(
+                        ErrorKind::Failure,
+                        format!("start of the thread of {}", self.source),
+                    )
+                    .on(self.controller.address())
+                    .why(format!("it did not run within {} s", START_TIMEOUT.as_secs())));
+                }
+                thread => return Ok(thread),
+            }
+        }
+    }
+
     /// Which lock it is.
     fn lock(&self) -> *const () {
         Arc::as_ptr(&self.state).cast()
@@ -377,6 +420,40 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
         routine: &mut dyn FnMut(),
     ) -> Result<(), SyncError> {
         self.section(Patience::Forever, site, |_| routine())
+    }
+
+    fn admit(&self) -> Result<(), SyncError> {
+        self.phase.admit()?;
+        self.presence.check()
+    }
+
+    fn member(&self) -> Member<'_> {
+        self.state.member()
+    }
+
+    fn entered(&self, site: &'static Location<'static>) -> Timing {
+        self.counters.entered(0, site)
+    }
+
+    fn left(&self, timing: Timing) -> Late {
+        self.counters.left(timing)
+    }
+
+    fn tell(&self, late: Late) {
+        self.counters.tell(late);
+    }
+
+    fn priority_if_behind(&self, lock: *const ()) -> Option<u8> {
+        let priority = self.priority.load(Ordering::Relaxed);
+        (priority > 0 && self.phase.is_connected() && std::ptr::eq(lock, self.lock())).then_some(priority)
+    }
+
+    fn raise_if_behind(&self, lock: *const (), priority: u8) -> Result<()> {
+        let is_lower = self.priority.load(Ordering::Relaxed) < priority;
+        if is_lower && self.phase.is_connected() && std::ptr::eq(lock, self.lock()) {
+            return self.apply(&Scheduling::new().fifo(priority));
+        }
+        Ok(())
     }
 
     fn resume_if_behind(&self, lock: *const ()) -> Result<()> {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use vmm_sys_util::eventfd::EventFd;
 
-use super::counters::Observation;
+use super::counters::{Late, Observation, Timing};
 use super::mode::Wanted;
 use super::source::Source;
 use super::{Fault, Mode, Request, VectorStatistics};
@@ -16,7 +16,7 @@ use crate::backend::{IrqIndex, RegionIndex};
 use crate::core::{Core, Revoke};
 use crate::pci::register;
 use crate::presence::Presence;
-use crate::synchronize::{SyncError, unpoisoned};
+use crate::synchronize::{Member, SyncError, unpoisoned};
 use crate::{Address, Code, Error, ErrorKind, Result};
 
 type Hook = Arc<dyn Fn(&Fault) + Send + Sync>;
@@ -29,6 +29,20 @@ pub trait AnyVector: Send + Sync {
         site: &'static Location<'static>,
         routine: &mut dyn FnMut(),
     ) -> Result<(), SyncError>;
+    /// Whether calls may go on.
+    fn admit(&self) -> Result<(), SyncError>;
+    /// The lock, as a member of a set.
+    fn member(&self) -> Member<'_>;
+    /// A section of a set was entered, asked for at `site`; to be left by [`AnyVector::left`].
+    fn entered(&self, site: &'static Location<'static>) -> Timing;
+    /// A section of a set is about to be left.
+    fn left(&self, timing: Timing) -> Late;
+    /// Tells the hook who was late.
+    fn tell(&self, late: Late);
+    /// The real-time priority of the handler's thread, if this is one whose state has the lock at `lock`.
+    fn priority_if_behind(&self, lock: *const ()) -> Option<u8>;
+    /// Raises the handler's thread to the priority, if this is one whose state has the lock at `lock`.
+    fn raise_if_behind(&self, lock: *const (), priority: u8) -> Result<()>;
     /// Delivers what was kept, if this is one whose state has the lock at `lock`.
     fn resume_if_behind(&self, lock: *const ()) -> Result<()>;
     /// Queues a deferred call; false where one is queued.
@@ -240,6 +254,29 @@ impl Controller {
             Some(hook) => catch_unwind(AssertUnwindSafe(|| hook(fault)))
                 .unwrap_or_else(|_| log::error!("{}: the fault hook panicked on: {fault}", self.address())),
             None => log::error!(bdf:% = self.address(), vector = fault.vector; "{fault}"),
+        }
+    }
+
+    /// The connections of these vectors, each once. A bad index is told before a vector that is not connected.
+    pub fn slots(&self, indices: &[u16]) -> Result<Vec<Arc<dyn AnyVector>>, SyncError> {
+        if indices.iter().any(|&index| index >= self.count()) {
+            return Err(SyncError::InvalidVector);
+        }
+        indices.iter().map(|&index| self.slot(index)).collect()
+    }
+
+    /// The connections of every vector that has one.
+    pub fn connected(&self) -> Vec<Arc<dyn AnyVector>> {
+        self.connections().into_iter().filter(|vector| vector.admit().is_ok()).collect()
+    }
+
+    /// Raises the threads of all who share the lock at `lock` to the highest priority among them.
+    pub fn raise_to_ceiling(&self, lock: *const ()) -> Result<()> {
+        let connections = self.connections();
+        let ceiling = connections.iter().filter_map(|vector| vector.priority_if_behind(lock)).max();
+        match ceiling {
+            None => Ok(()),
+            Some(ceiling) => connections.iter().try_for_each(|vector| vector.raise_if_behind(lock, ceiling)),
         }
     }
 

@@ -11,13 +11,14 @@ use super::deferred::{Routine, Worker};
 use super::slot::Slot;
 use super::storm::{StormGuard, StormLimit};
 use super::{FaultKind, Handled, Wait};
-use crate::synchronize::{SyncError, signals, thread_id};
+use crate::synchronize::{Scheduling, SyncError, signals, thread_id};
 use crate::{Error, Result};
 
 /// How a connection is served.
 pub struct Service<T: Send + 'static> {
     pub wait: Wait,
     pub storm_limit: StormLimit,
+    pub scheduling: Option<Scheduling>,
     pub deferred: Option<Routine<T>>,
 }
 
@@ -32,7 +33,7 @@ pub fn spawn<T: Send + 'static>(
     service: Service<T>,
     handler: impl Handler<T>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let Service { wait, storm_limit, deferred } = service;
+    let Service { wait, storm_limit, deferred, .. } = service;
     let worker = deferred.map(|routine| Worker::spawn(connection.clone(), routine)).transpose()?;
     let name = format!("dirql/{}/{}", connection.controller.short_address(), connection.source.tag());
     signals::spawn_masked(name, move || {

@@ -52,7 +52,8 @@ impl<T: Send + 'static> ErrorSource<T> {
         let revoked: Weak<Controller> = Arc::downgrade(&controller);
         core.on_revoke(revoked);
         let looked_at = controller.clone();
-        let service = Service { wait: Wait::Block, storm_limit: StormLimit::default(), deferred: None };
+        let storm_limit = StormLimit::default();
+        let service = Service { wait: Wait::Block, storm_limit, scheduling: None, deferred: None };
         let vector = builder::connect(
             &controller,
             Source::Error,

@@ -9,6 +9,9 @@ use crate::{Error, ErrorKind, Result};
 
 /// One lock, and one state in it, that several vectors share: none of their handlers and routines overlap.
 ///
+/// The threads of its vectors run at one real-time priority, the highest that any of them has asked for: the group's
+/// ceiling. It stays when that vector disconnects.
+///
 /// In lock order the group stands where its first vector does. The state stays in the group when vectors disconnect,
 /// and comes out with [`LockGroup::into_inner`].
 ///

@@ -8,7 +8,7 @@ use super::connection::Ownership;
 use super::controller::Controller;
 use super::{
     Event, Fault, IntoHandled, LockGroup, Mode, Observer, Overrun, Priority, Request, Vector, VectorBuilder,
-    VectorStatistics,
+    VectorSet, VectorStatistics, vector_set,
 };
 use crate::core::Core;
 use crate::synchronize::{SyncError, signals};
@@ -107,6 +107,46 @@ impl Interrupts {
         let mut result = None;
         vector.synchronize(Location::caller(), &mut || result = routine.take().map(|routine| routine()))?;
         result.ok_or(SyncError::NotConnected)
+    }
+
+    /// Runs `routine` once, serialized with the handlers of all these vectors. Each lock is taken once, in lock order
+    /// whatever the order of `indices`, so that sets never wait for each other in a circle.
+    ///
+    /// ```no_run
+    /// # fn balance(interrupts: &dirql::interrupt::Interrupts, rx: &dirql::interrupt::Vector<u64>,
+    /// #            tx: &dirql::interrupt::Vector<u64>) -> Result<(), dirql::synchronize::SyncError> {
+    /// let seen = interrupts.synchronize_set(&[rx.index(), tx.index()], |set| {
+    ///     let received = set.state(rx).copied()?;
+    ///     Some(received + *set.state(tx)?)
+    /// })?;
+    /// # let _ = seen;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// On every error `routine` has not run, and nothing is held: `InvalidVector` for any index out of range, then
+    /// `NotConnected` for any vector without a handler; else as [`Vector::synchronize`] for any of them.
+    ///
+    /// Source: R12 of `docs/synchronize.md`.
+    #[track_caller]
+    pub fn synchronize_set<R>(
+        &self,
+        indices: &[u16],
+        routine: impl FnOnce(&mut VectorSet<'_, '_>) -> R,
+    ) -> Result<R, SyncError> {
+        vector_set::synchronize(&self.controller.slots(indices)?, Location::caller(), routine)
+    }
+
+    /// As [`Interrupts::synchronize_set`], of every vector that has a handler.
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn synchronize_all<R>(
+        &self,
+        routine: impl FnOnce(&mut VectorSet<'_, '_>) -> R,
+    ) -> Result<R, SyncError> {
+        vector_set::synchronize(&self.controller.connected(), Location::caller(), routine)
     }
 
     /// As [`Interrupts::synchronize`] where the priority is `Medium` or `High`; at `Low`, `routine` is only kept from

@@ -30,6 +30,7 @@ mod source;
 mod statistics;
 mod storm;
 mod vector;
+mod vector_set;
 mod wait;
 
 pub use self::builder::VectorBuilder;
@@ -49,4 +50,5 @@ pub use self::statistics::{
 };
 pub use self::storm::StormLimit;
 pub use self::vector::Vector;
+pub use self::vector_set::VectorSet;
 pub use self::wait::Wait;

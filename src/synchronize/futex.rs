@@ -1,4 +1,5 @@
-//! The kernel's priority-inheritance futex: `FUTEX_LOCK_PI`, `FUTEX_LOCK_PI2` and `FUTEX_UNLOCK_PI` of futex(2).
+//! The kernel's priority-inheritance futex: `FUTEX_LOCK_PI`, `FUTEX_LOCK_PI2`, `FUTEX_TRYLOCK_PI` and
+//! `FUTEX_UNLOCK_PI` of futex(2).
 
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
@@ -8,6 +9,8 @@ use nix::time::{ClockId, clock_gettime};
 
 /// The part of the word that holds the owner's thread id.
 pub const TID: u32 = libc::FUTEX_TID_MASK;
+/// Set in the word by the kernel where somebody is, or was, queued.
+pub const WAITERS: u32 = libc::FUTEX_WAITERS;
 /// Set in the word by the kernel where the owner died while others waited.
 pub const OWNER_DIED: u32 = libc::FUTEX_OWNER_DIED;
 
@@ -39,6 +42,15 @@ pub fn lock_pi(word: &AtomicU32, deadline: Option<Instant>) -> Result<(), Errno>
         Err(Errno::ENOSYS | Errno::EINVAL) => lock_pi_in_slices(word, deadline),
         answer => answer,
     }
+}
+
+/// Takes the word if the kernel finds it free, whatever the word itself says.
+///
+/// # Errors
+/// `EAGAIN` where somebody owns it or is about to; `ESRCH` where the owner is dead and nobody is queued.
+#[cold]
+pub fn trylock_pi(word: &AtomicU32) -> Result<(), Errno> {
+    futex(word, libc::FUTEX_TRYLOCK_PI, None)
 }
 
 /// As [`lock_pi`] where the kernel counts on the wall clock: so little at a time that setting it matters little.

@@ -4,21 +4,21 @@
 //! spins a little, because handing a priority-inheritance futex over costs many times a short section, and then lets
 //! the kernel queue it by priority and lend that priority to the owner.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::sync::{AtomicBool, AtomicU32, LOOKS, Ordering, YIELDS, sleep, spin_loop, yield_now};
 use super::{Patience, Rank, SyncError, fork, futex, thread};
 
-/// How often a waiter looks at the word, with pauses that double, before it lets another thread run, which may be the
-/// owner.
-const LOOKS: u32 = 9;
-/// How often it then does so before the kernel queues it. Once somebody is queued, the kernel hands the lock from one
-/// to the next by a context switch each, so it pays to come here seldom.
-const YIELDS: u32 = 16;
 /// How long a waiter sleeps where the kernel cannot queue it.
 const PAUSE: Duration = Duration::from_micros(50);
+
+/// How the word is taken and given back. The models show that a weaker order loses what the lock guards.
+const ACQUIRE: Ordering =
+    if cfg!(mutation = "acquire_relaxed") { Ordering::Relaxed } else { Ordering::Acquire };
+const RELEASE: Ordering =
+    if cfg!(mutation = "release_relaxed") { Ordering::Relaxed } else { Ordering::Release };
 
 /// A priority-inheritance lock with ranks, poisoning, and no data.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Lock {
     /// Takes the lock if it is free.
     #[inline]
     pub fn try_acquire(&self, me: u32) -> bool {
-        self.word.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.word.compare_exchange(0, me, ACQUIRE, Ordering::Relaxed).is_ok()
     }
 
     /// Takes the lock that was not free; the nanoseconds that it took, 0 for a caller without patience, and else at
@@ -77,9 +77,9 @@ impl Lock {
         for look in 0..LOOKS + YIELDS {
             if look < LOOKS {
                 // Twice as long each time: whoever is inside comes and goes undisturbed by looks at its cache line.
-                (0..1 << look).for_each(|_| std::hint::spin_loop());
+                (0..1 << look).for_each(|_| spin_loop());
             } else {
-                std::thread::yield_now();
+                yield_now();
             }
             if self.word.load(Ordering::Relaxed) == 0 && self.try_acquire(me) {
                 return true;
@@ -92,9 +92,7 @@ impl Lock {
             let seen = self.word.load(Ordering::Relaxed);
             match futex::lock_pi(&self.word, patience.deadline()) {
                 Ok(()) => {
-                    if self.word.load(Ordering::Relaxed) & futex::OWNER_DIED != 0 {
-                        self.poison();
-                    }
+                    self.inherit();
                     return true;
                 }
                 Err(Errno::ESRCH) if self.take_over(me, seen) => return true,
@@ -102,7 +100,7 @@ impl Lock {
                 // ESRCH: somebody else took over. EAGAIN: the owner is about to exit. EINVAL: it has, and its heir is
                 // not in the word yet. ENOSYS: a kernel without the operation, where this is all the waiting there is.
                 Err(_) => {
-                    std::thread::sleep(PAUSE);
+                    sleep(PAUSE);
                     if self.try_acquire(me) {
                         return true;
                     }
@@ -114,10 +112,21 @@ impl Lock {
         }
     }
 
-    /// Takes the lock from an owner that died with nobody queued: what it guarded is half done.
+    /// The kernel has given this thread the lock: perhaps a dead owner's, and then what it guarded is half done.
+    fn inherit(&self) {
+        let died = self.word.load(Ordering::Relaxed) & futex::OWNER_DIED != 0;
+        if died && !cfg!(mutation = "heir_unpoisoned") {
+            self.poison();
+        }
+    }
+
+    /// Takes the lock from an owner that died with nobody queued, as the kernel has just told.
     fn take_over(&self, me: u32, dead: u32) -> bool {
-        let taken = self.word.compare_exchange(dead, me, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        if taken {
+        // The kernel marks the word before it looks for the owner.
+        let taken = [dead, dead | futex::WAITERS]
+            .iter()
+            .any(|&dead| self.word.compare_exchange(dead, me, ACQUIRE, Ordering::Relaxed).is_ok());
+        if taken && !cfg!(mutation = "take_over_unpoisoned") {
             self.poison();
         }
         taken
@@ -126,13 +135,30 @@ impl Lock {
     /// Takes the lock if its owner is no more; for those who do not ask the kernel to queue them.
     fn try_take_over(&self, me: u32) -> bool {
         let seen = self.word.load(Ordering::Relaxed);
-        futex::owner_is_dead(seen) && self.take_over(me, seen)
+        if !futex::owner_is_dead(seen) {
+            return false;
+        }
+        if cfg!(mutation = "heir_robbed") {
+            return self.take_over(me, seen);
+        }
+        // The dead may have an heir who is not in the word yet: only the kernel knows.
+        match futex::trylock_pi(&self.word) {
+            Ok(()) => {
+                self.inherit();
+                true
+            }
+            Err(Errno::ESRCH) => self.take_over(me, seen),
+            Err(_) => false,
+        }
     }
 
     /// Gives the lock back. The caller holds it.
     #[inline]
     pub fn release(&self, me: u32) {
-        if self.word.compare_exchange(me, 0, Ordering::Release, Ordering::Relaxed).is_err() {
+        if cfg!(mutation = "release_blind") {
+            return self.word.store(0, RELEASE);
+        }
+        if self.word.compare_exchange(me, 0, RELEASE, Ordering::Relaxed).is_err() {
             self.release_contended();
         }
     }

@@ -18,6 +18,7 @@ mod rank;
 mod scheduling;
 mod set;
 pub mod signals;
+mod sync;
 mod thread;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -7,6 +7,5 @@ mod dxgk;
 mod ke;
 mod ndis;
 mod pshed;
-mod reporting;
 mod shared;
 mod video_port;

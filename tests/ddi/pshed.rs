@@ -7,13 +7,12 @@ use dirql::ddi::{ke, pshed::synchronize_execution};
 use dirql::interrupt::{ErrorEvent, ErrorSource, Handled, Mode};
 use dirql::synchronize::SyncError;
 
-use crate::reporting::reporting;
 use crate::shared::{Shared, exclusion, routine};
 use crate::support::{PATIENCE, silent};
 
 #[test]
 fn r4_r29_pshed_the_routine_is_serialized_with_the_handler_of_errors() {
-    let (device, _bus, errors) = reporting();
+    let (device, bus) = silent(|config| config.error = true);
     let (shared, witness) = Shared::new();
     let handler = |shared: &mut Shared, event: ErrorEvent| {
         shared.witness.pass();
@@ -21,12 +20,12 @@ fn r4_r29_pshed_the_routine_is_serialized_with_the_handler_of_errors() {
     };
     let source = device.error_source(shared, handler).unwrap();
     let synchronize = |handled: &mut u64| synchronize_execution(&source, routine, handled);
-    exclusion(&witness, || errors.raise(), synchronize);
+    exclusion(&witness, || bus.raise_error(), synchronize);
 }
 
 #[test]
 fn r29_pshed_it_is_the_error_handler_and_no_vector_that_stands_still() {
-    let (device, bus, errors) = reporting();
+    let (device, bus) = silent(|config| config.error = true);
     let (sender, handled) = mpsc::channel();
     let mut interrupts = device.interrupts(Mode::Msi).unwrap();
     let vector = interrupts.connect(3, (), move |(), _| {
@@ -41,7 +40,7 @@ fn r29_pshed_it_is_the_error_handler_and_no_vector_that_stands_still() {
     });
     let source = source.unwrap();
     let waits = |count: &mut u64, in_vector: &mut Result<bool, SyncError>| {
-        errors.raise();
+        bus.raise_error();
         bus.message(3);
         handled.recv_timeout(PATIENCE).unwrap();
         *in_vector = ke::synchronize_execution(&vector, |(), (): &mut ()| true, &mut ());
@@ -65,7 +64,7 @@ fn r29_pshed_it_is_the_error_handler_and_no_vector_that_stands_still() {
 
 #[test]
 fn r1_r6_pshed_both_booleans_come_back_and_a_refusal_is_neither() {
-    let (device, _bus, errors) = reporting();
+    let (device, bus) = silent(|config| config.error = true);
     let cell: Arc<OnceLock<ErrorSource<u32>>> = Arc::default();
     let (own, (sender, receiver)) = (cell.clone(), mpsc::channel());
     let answer = |state: &mut u32, context: &mut u32| {
@@ -82,7 +81,7 @@ fn r1_r6_pshed_both_booleans_come_back_and_a_refusal_is_neither() {
     let mut context = 8;
     assert_eq!((synchronize_execution(source, answer, &mut context), context), (Ok(true), 7));
     assert_eq!((synchronize_execution(source, answer, &mut context), context), (Ok(false), 8));
-    errors.raise();
+    bus.raise_error();
     let inside = receiver.recv_timeout(PATIENCE).unwrap();
     assert_eq!(inside, (1, Err(SyncError::Reentrant), 0));
     assert_eq!(source.disconnect(), Ok(Some(7)));
@@ -96,7 +95,7 @@ fn r1_r6_pshed_both_booleans_come_back_and_a_refusal_is_neither() {
 
 #[test]
 fn r29_pshed_once_the_device_is_gone_the_handler_has_the_last_word() {
-    let (device, _bus, errors) = reporting();
+    let (device, bus) = silent(|config| config.error = true);
     let (sender, receiver) = mpsc::channel();
     let source = device.error_source(0_u64, move |count, event| {
         *count += event.count;
@@ -104,11 +103,11 @@ fn r29_pshed_once_the_device_is_gone_the_handler_has_the_last_word() {
     });
     let source = source.unwrap();
     let reset = |count: &mut u64, (): &mut ()| std::mem::take(count) == 1;
-    errors.raise();
+    bus.raise_error();
     assert_eq!(receiver.recv_timeout(PATIENCE), Ok(false));
     assert_eq!(synchronize_execution(&source, reset, &mut ()), Ok(true));
-    errors.pull();
-    errors.raise();
+    bus.pull();
+    bus.raise_error();
     assert_eq!(receiver.recv_timeout(PATIENCE), Ok(true));
     assert_eq!(synchronize_execution(&source, reset, &mut ()), Err(SyncError::DeviceGone));
     assert_eq!(source.disconnect(), Ok(Some(1)));

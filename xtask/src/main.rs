@@ -4,6 +4,7 @@
 mod asan;
 mod demo;
 mod lab;
+mod models;
 mod test;
 
 use clap::{Parser, Subcommand};

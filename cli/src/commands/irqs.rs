@@ -24,9 +24,9 @@ pub fn irqs(host: &Host, args: &Irqs, output: &mut Output) -> Outcome {
     if let Some(file) = &args.histogram {
         return latency::measure(host, &args.target.device, file, args.count, &stop, output);
     }
-    let mut watched = Watched::find(host, &args.target.device)?;
-    let document = look(&mut watched, args.watch, args.seconds, &stop, output)?;
-    watched.stop()?;
+    let mut watched = Watched::find(host, &args.target.device, &stop)?;
+    let looked = look(&mut watched, args.watch, args.seconds, &stop, output);
+    let document = watched.finish(looked)?;
     if output.is_json() { output.document(&document) } else { Ok(()) }
 }
 
@@ -129,7 +129,7 @@ mod tests {
     fn shows_a_device_of_its_own() {
         let mut watched = Watched::own(Running::probe(edu(), &dirql_edu::DRIVER).unwrap()).unwrap();
         let document = seen(&mut watched);
-        watched.stop().unwrap();
+        watched.finish(Ok(())).unwrap();
         assert_eq!(
             (&document["program"]["asked"], &document["vectors"][0]["index"]),
             (&json!(false), &json!(0))

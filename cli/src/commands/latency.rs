@@ -33,8 +33,14 @@ pub fn measure(
 ) -> Outcome {
     let address = host.resolve(device)?.address;
     let device = Device::open(address)?;
-    let measured = Measured::of(&device, count, stop)?;
+    let release = device.release_request();
+    stop.on_release(release.clone());
+    let measured = Measured::of(&device, count, stop);
     drop(device);
+    if release.is_wanted() {
+        return Err(release.error("measuring of latencies").into());
+    }
+    let measured = measured?;
     let picture = measured.picture();
     fs::write(file, picture).map_err(|error| Error::io(&error, "writing of the histogram").path(file))?;
     if output.is_json() {
@@ -59,6 +65,10 @@ struct Measured {
 impl Measured {
     fn of(device: &Device, count: u32, stop: &Stop) -> Result<Self> {
         let mut interrupts = device.interrupts(Best)?;
+        let fail = |why: &str| {
+            Error::new(ErrorKind::Failure, "measuring of latencies").on(device.address()).why(why)
+        };
+        let mode = interrupts.mode().ok_or_else(|| fail("the device has no interrupts"))?;
         let mut vectors = Vec::new();
         for index in 0..interrupts.count() {
             let mut times =
@@ -67,10 +77,9 @@ impl Measured {
             vectors.push(times);
         }
         if vectors.iter().all(Vec::is_empty) {
-            let error = Error::new(ErrorKind::Failure, "measuring of latencies").on(device.address());
-            return Err(error.why("it was interrupted before the first"));
+            return Err(fail("it was interrupted before the first"));
         }
-        Ok(Self { address: device.address(), mode: interrupts.mode(), vectors })
+        Ok(Self { address: device.address(), mode, vectors })
     }
 
     fn all(&self) -> Vec<u64> {

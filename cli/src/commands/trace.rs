@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::watched::Watched;
 use crate::args::Trace;
-use crate::output::{Outcome, Output, unwritten};
+use crate::output::{End, Outcome, Output, unwritten};
 use crate::signals::Stop;
 
 /// Records until the time is up or the user ends it, and writes the file.
@@ -21,15 +21,15 @@ pub fn trace(host: &Host, args: &Trace, output: &mut Output) -> Outcome {
         return Err(error.why("stdout cannot hold both the trace and the JSON document").into());
     }
     let stop = Stop::on_signals()?;
-    let mut watched = Watched::find(host, &args.target.device)?;
+    let mut watched = Watched::find(host, &args.target.device, &stop)?;
     let fail = |error: std::io::Error, what: &str| Error::io(&error, what).path(&args.output);
     // Before the trace, which nobody wants to do twice.
     let file = if to_stdout { None } else { Some(&args.output) };
     let file = file
         .map(|path| File::create(path).map_err(|error| fail(error, "creation of the trace")))
         .transpose()?;
-    let traced = watched.trace(args.seconds, &stop)?;
-    watched.stop()?;
+    let traced = watched.trace(args.seconds, &stop).map_err(End::from);
+    let traced = watched.finish(traced)?;
     let summary = Summary::of(&traced)?;
     match file {
         Some(mut file) => file.write_all(&traced).map_err(|error| fail(error, "writing of the trace"))?,
@@ -95,7 +95,7 @@ mod tests {
     fn traces_a_device_of_its_own() {
         let mut watched = Watched::own(Running::probe(edu(), &dirql_edu::DRIVER).unwrap()).unwrap();
         let traced = watched.trace(Duration::from_millis(10), &Stop::never()).unwrap();
-        watched.stop().unwrap();
+        watched.finish(Ok(())).unwrap();
         let summary = Summary::of(&traced).unwrap();
         assert_eq!((summary.device, summary.dropped), (edu().address(), 0));
     }

@@ -10,6 +10,7 @@ use dirql::trace::Watch;
 
 use super::run::Seen;
 use crate::device::Running;
+use crate::output::Outcome;
 use crate::signals::Stop;
 
 /// How many events a trace has room for.
@@ -36,10 +37,10 @@ impl Watched {
     ///
     /// # Errors
     /// Where there is no such device, or neither works.
-    pub fn find(host: &Host, device: &str) -> Result<Self> {
+    pub fn find(host: &Host, device: &str, stop: &Stop) -> Result<Self> {
         match Source::find(host.resolve(device)?.address)? {
             Some(source) => Ok(Self::Asked(source)),
-            None => Self::own(Running::start(host, device)?),
+            None => Self::own(Running::start(host, device, stop)?),
         }
     }
 
@@ -107,14 +108,14 @@ impl Watched {
         Ok(file)
     }
 
-    /// Stops the device, if this program drives it.
+    /// Stops the device, if this program drives it, however looking at it has gone: see [`Running::finish`].
     ///
     /// # Errors
-    /// Where it does not stop.
-    pub fn stop(self) -> Result<()> {
+    /// As there.
+    pub fn finish<T>(self, used: Outcome<T>) -> Outcome<T> {
         match self {
-            Self::Asked(_) => Ok(()),
-            Self::Own(own) => own.running.stop(),
+            Self::Asked(_) => used,
+            Self::Own(own) => own.running.finish(used),
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
 //! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion` · `dirql-lab-probe vanish BDF` ·
-//! `dirql-lab-probe stubborn BDF FILE`
+//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE`
 #![forbid(unsafe_code)]
 
 mod errors;
@@ -18,7 +18,26 @@ use dirql::selftest::Outcome;
 use dirql::{Device, Error, ErrorKind, Result};
 use std::process::ExitCode;
 
+/// Shows what the library complains of.
+struct Complaints;
+
+impl log::Log for Complaints {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() == log::Level::Error
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            eprintln!("logged: {}", record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
 fn main() -> ExitCode {
+    // It is the only one.
+    let _ = log::set_logger(&Complaints).map(|()| log::set_max_level(log::LevelFilter::Error));
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let result = match words[..] {
@@ -34,6 +53,7 @@ fn main() -> ExitCode {
             number(address, reports).and_then(|(address, reports)| errors::run(address, reports))
         }
         ["vanish", address] => address.parse().and_then(removal::vanish),
+        ["hold", address] => address.parse().and_then(removal::hold),
         ["stubborn", address, until] => {
             address.parse().and_then(|address| removal::stubborn(address, until.as_ref()))
         }

@@ -36,6 +36,22 @@ pub fn vanish(address: Address) -> Result<()> {
     Ok(())
 }
 
+/// Holds the device until the host wants it back, and then lets go of it.
+pub fn hold(address: Address) -> Result<()> {
+    let device = Device::open(address)?;
+    device.set_bus_master(true)?;
+    let lent = device.dma(DmaMask::FULL).buffer(4096)?.lend();
+    let vector = device.interrupts(Best)?.connect(0, (), |(), _| Handled::Yes)?;
+    let release = device.release_request();
+    println!("holding, {}", if device.resettable() { "and it can be reset" } else { "and it has no reset" });
+    if !release.wait(PATIENCE) {
+        return Err(wrong(address, "nobody wanted it back"));
+    }
+    drop((vector, lent, device));
+    println!("let go after {} requests", release.requests()?);
+    Ok(())
+}
+
 /// Does not hear the host, and makes an edu interrupt until it is taken away. Says so, and lets go when `until` exists.
 pub fn stubborn(address: Address, until: &Path) -> Result<()> {
     let device = Device::open(address)?;

@@ -19,6 +19,7 @@ pub fn tests() -> Vec<Trial> {
         test("removal::a_bar_without_memory_behind_it_is_survived", vanish),
         test("removal::programs_let_go_of_what_is_unbound", unbind),
         test("removal::programs_let_go_of_what_is_unplugged", unplug),
+        test("removal::who_lets_go_in_time_hears_no_complaint", hold),
         test("removal::who_does_not_let_go_is_revoked", revoke),
     ]
 }
@@ -75,6 +76,7 @@ fn unbind() -> Result<()> {
         let seconds = unbind_now(&machine, NIC)?;
         let output = says_why(running.wait(PATIENCE)?, NIC)?;
         check(output.error_text().matches("error:").count() == 1, || format!("more than that\n{output}"))?;
+        check(!output.error_text().contains("ERROR"), || format!("the log complains\n{output}"))?;
         println!("{words}: unbound after {seconds:.2} s of the guest's time");
         machine.root(&format!("dirql bind {NIC} --owner demo"))?.ok()?;
     }
@@ -106,6 +108,22 @@ fn unplug() -> Result<()> {
         thread::sleep(Duration::from_millis(100));
     }
     println!("unplugged after {:.2} s", started.elapsed().as_secs_f64());
+    no_faults(&machine)
+}
+
+/// A function that can be reset: the kernel, which is about to take it back, does not let anybody do so.
+fn hold() -> Result<()> {
+    let machine = Machine::builder("removal-hold")
+        .device("pcie-root-port,id=root1,addr=02.0,chassis=1,slot=1")
+        .device("virtio-rng-pci,bus=root1,disable-legacy=on,iommu_platform=on")
+        .boot()?;
+    machine.root(&format!("dirql bind {PLUGGED} --owner demo"))?.ok()?;
+    let running = machine.command(&format!("dirql-lab-probe hold {PLUGGED}")).user("demo").spawn()?;
+    running.until(PATIENCE, |output| output.text().contains("holding, and it can be reset"))?;
+    let seconds = unbind_now(&machine, PLUGGED)?;
+    let output = running.wait(PATIENCE)?.ok()?;
+    check(output.stderr.is_empty(), || format!("it complains\n{output}"))?;
+    println!("let go of after {seconds:.2} s of the guest's time");
     no_faults(&machine)
 }
 
