@@ -82,7 +82,7 @@ impl Contest {
     pub fn from_arguments() -> Self {
         let criterion = Criterion::default()
             .with_measurement(Ratio)
-            .sample_size(50)
+            .sample_size(30)
             .warm_up_time(Duration::from_millis(300))
             .measurement_time(Duration::from_secs(5))
             .configure_from_args();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dirql::interrupt::{Handled, Wait};
 
-use crate::contest::{Bar, Contest, Row};
+use crate::contest::{Bar, Contest, Row, median};
 use crate::peer::{Arrivals, Peer};
 use crate::setup::silent;
 
@@ -13,15 +13,12 @@ use crate::setup::silent;
 const CALM: Duration = Duration::from_micros(50);
 /// Short enough for the next interrupt to find a thread that waits awake.
 const BUSY: Duration = Duration::from_micros(5);
-/// Long enough for a thread to have started.
-const SETTLE: Duration = Duration::from_micros(200);
 /// Interrupts a slice.
 const INTERRUPTS: u32 = 50;
 
-/// Raises interrupts, each so long after the one before has arrived: nanoseconds from one to its arrival.
+/// Raises interrupts, each so long after the one before has arrived: nanoseconds from one to its arrival, the median.
 fn round_trips(gap: Duration, arrivals: &Arrivals, raise: impl Fn()) -> f64 {
-    let mut sum = Duration::ZERO;
-    for _ in 0..INTERRUPTS {
+    median((0..INTERRUPTS).map(|_| {
         let calm = Instant::now();
         while calm.elapsed() < gap {
             std::hint::spin_loop();
@@ -32,9 +29,8 @@ fn round_trips(gap: Duration, arrivals: &Arrivals, raise: impl Fn()) -> f64 {
         while arrivals.count() == before {
             std::hint::spin_loop();
         }
-        sum += began.elapsed();
-    }
-    sum.as_nanos() as f64 / f64::from(INTERRUPTS)
+        began.elapsed().as_nanos() as f64
+    }))
 }
 
 pub fn run(contest: &mut Contest) {
@@ -74,20 +70,23 @@ fn handler(contest: &mut Contest, row: Row, gap: Duration, wait: Wait) {
         arrived.add();
         Handled::Yes
     });
-    contest.row(
-        row,
-        || round_trips(gap, &handled, || bus.message(0)),
-        || {
-            // Only for its own slice: one that polls would take a processor from ours.
-            let arrived = read.clone();
-            let each = move || arrived.add();
-            let peer = if wait == Wait::Block { Peer::blocked(each) } else { Peer::polling(each) };
-            std::thread::sleep(SETTLE);
+    let arrived = read.clone();
+    let ours = || round_trips(gap, &handled, || bus.message(0));
+    if wait == Wait::Block {
+        let peer = Peer::blocked(move || arrived.add());
+        contest.row(row, ours, || round_trips(gap, &read, || peer.fire()));
+        peer.end();
+    } else {
+        // Only for its own slice, because it would take a processor from ours; twice, so that it has found one.
+        contest.row(row, ours, || {
+            let arrived = arrived.clone();
+            let peer = Peer::polling(move || arrived.add());
+            round_trips(gap, &read, || peer.fire());
             let time = round_trips(gap, &read, || peer.fire());
             peer.end();
             time
-        },
-    );
+        });
+    }
     drop(vector.expect("nothing was connected"));
 }
 

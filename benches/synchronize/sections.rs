@@ -47,6 +47,7 @@ pub fn run(contest: &mut Contest) {
         || each(CALLS, lock),
     );
     set(contest);
+    all(contest);
     drop(masked);
     let masked_lock = || {
         let (all, mut old) = (SigSet::all(), SigSet::empty());
@@ -63,6 +64,28 @@ pub fn run(contest: &mut Contest) {
         },
         || each(FEWER, section),
         || each(FEWER, masked_lock),
+    );
+}
+
+/// The sections of all vectors of a device at once, against one after the other.
+fn all(contest: &mut Contest) {
+    let (mut interrupts, _bus) = silent(SECTIONS as u16);
+    let vectors: Vec<_> = (0..SECTIONS as u16).map(|index| counter(&mut interrupts, index)).collect();
+    contest.row(
+        Row {
+            id: "all",
+            what: "`synchronize_all`, 32 vectors",
+            against: "32 times `synchronize`",
+            bar: Bar::Ratio(1.2),
+        },
+        || each(FEWER, || black_box(&interrupts).synchronize_all(|_| ()).expect("connected")),
+        || {
+            each(FEWER, || {
+                for vector in black_box(&vectors) {
+                    vector.synchronize(|_| ()).expect("connected");
+                }
+            })
+        },
     );
 }
 

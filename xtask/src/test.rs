@@ -86,6 +86,10 @@ impl Step {
                     &with(&["test", "--workspace", "--exclude", "dirql-lab", "--exclude", "dirql-models"]),
                     &[],
                 )?;
+                if arguments.is_empty() {
+                    // Not as `cargo bench`: each row once, to see that it runs.
+                    cargo(&["test", "--package", "dirql", "--bench", "synchronize"], &[])?;
+                }
                 cargo(&with(&["test", "--package", "dirql-lab", "--lib"]), &[])?;
                 cargo(&with(&["test", "--package", "dirql-lab", "--doc"]), &[])
             }
