@@ -262,7 +262,10 @@ impl Controller {
         if indices.iter().any(|&index| index >= self.count()) {
             return Err(SyncError::InvalidVector);
         }
-        indices.iter().map(|&index| self.slot(index)).collect()
+        let mut indices = indices.to_vec();
+        indices.sort_unstable();
+        indices.dedup();
+        indices.into_iter().map(|index| self.slot(index)).collect()
     }
 
     /// The connections of every vector that has one.
