@@ -98,7 +98,7 @@ impl<'a, T: Send + 'static> VectorBuilder<'a, T> {
 /// The mode of a vector that nobody is connected to.
 fn vacant(controller: &Controller, index: u16) -> Result<Mode> {
     let address = controller.address();
-    match (controller.slot(index), controller.mode()) {
+    match (controller.slots().get(index), controller.mode()) {
         (Err(SyncError::NotConnected), Some(mode)) => Ok(mode),
         (Err(error), _) => Err(Error::from(error).on(address)),
         (Ok(_), _) => Err(Error::new(ErrorKind::Busy, format!("connecting of vector {index}"))
@@ -123,7 +123,7 @@ pub fn connect<T: Send + 'static>(
     let thread = delivery::spawn(connection.clone(), service, handler)
         .map_err(|error| fail(&error, "start of a vector's thread"))?;
     let vector = Vector::new(connection.clone(), thread);
-    controller.enter(source.index(), connection.clone());
+    controller.slots().enter(source.index(), connection.clone());
     // On an error the vector is dropped, which ends its threads.
     connection.schedule(scheduling.as_ref())?;
     connection.attach()?;

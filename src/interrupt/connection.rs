@@ -400,6 +400,7 @@ impl<T: Send + 'static> Connection<T> {
         // The kernel may give the id to another thread.
         self.handler_thread.store(0, Ordering::Release);
         self.phase.end();
+        self.controller.slots().leave(self.source.index(), std::ptr::from_ref(self).cast());
         self.over.complete();
     }
 }
@@ -431,8 +432,10 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
         self.state.member()
     }
 
-    fn entered(&self, site: &'static Location<'static>) -> Timing {
-        self.counters.entered(0, site)
+    fn entered(&self, site: &'static Location<'static>) -> Result<Option<Timing>, SyncError> {
+        self.phase.admit()?;
+        let timing = self.counters.entered(0, site);
+        Ok(timing.runs().then_some(timing))
     }
 
     fn left(&self, timing: Timing) -> Late {

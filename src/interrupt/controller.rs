@@ -3,13 +3,14 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use vmm_sys_util::eventfd::EventFd;
 
 use super::counters::{Late, Observation, Timing};
 use super::mode::Wanted;
+use super::slots::Slots;
 use super::source::Source;
 use super::{Fault, Mode, Request, VectorStatistics};
 use crate::backend::{IrqIndex, RegionIndex};
@@ -33,8 +34,9 @@ pub trait AnyVector: Send + Sync {
     fn admit(&self) -> Result<(), SyncError>;
     /// The lock, as a member of a set.
     fn member(&self) -> Member<'_>;
-    /// A section of a set was entered, asked for at `site`; to be left by [`AnyVector::left`].
-    fn entered(&self, site: &'static Location<'static>) -> Timing;
+    /// A section of a set was entered, asked for at `site`: its timing, if it is timed, for [`AnyVector::left`]. Refused
+    /// where calls may not go on.
+    fn entered(&self, site: &'static Location<'static>) -> Result<Option<Timing>, SyncError>;
     /// A section of a set is about to be left.
     fn left(&self, timing: Timing) -> Late;
     /// Tells the hook who was late.
@@ -70,7 +72,7 @@ pub struct Controller {
     enabled: Enabled,
     /// The kernel has been told: there is something to release.
     is_triggered: AtomicBool,
-    slots: Mutex<Vec<Option<Weak<dyn AnyVector>>>>,
+    slots: Slots,
     hook: Mutex<Option<Hook>>,
     observation: Observation,
 }
@@ -131,7 +133,7 @@ impl Controller {
         Self {
             enabled,
             is_triggered: AtomicBool::new(is_triggered),
-            slots: Mutex::new(vec![None; count.into()]),
+            slots: Slots::new(count),
             hook: Mutex::default(),
             observation: Observation::new(core.address()),
             core,
@@ -173,7 +175,7 @@ impl Controller {
     }
 
     pub fn count(&self) -> u16 {
-        unpoisoned(&self.slots).len() as u16
+        self.slots.count()
     }
 
     /// Whether the device does not answer any more: by a register that the kernel reads from the device itself.
@@ -186,18 +188,9 @@ impl Controller {
         read.is_err() || class == [0xff; 4]
     }
 
-    /// The handler connected to the vector.
-    pub fn slot(&self, index: u16) -> Result<Arc<dyn AnyVector>, SyncError> {
-        let slot =
-            unpoisoned(&self.slots).get(usize::from(index)).cloned().ok_or(SyncError::InvalidVector)?;
-        let vector = slot.as_ref().and_then(Weak::upgrade).ok_or(SyncError::NotConnected)?;
-        if vector.is_over() { Err(SyncError::NotConnected) } else { Ok(vector) }
-    }
-
-    pub fn enter(&self, index: u16, vector: Arc<dyn AnyVector>) {
-        if let Some(slot) = unpoisoned(&self.slots).get_mut(usize::from(index)) {
-            *slot = Some(Arc::downgrade(&vector));
-        }
+    /// Who is connected.
+    pub fn slots(&self) -> &Slots {
+        &self.slots
     }
 
     /// Tells the kernel which eventfd to signal.
@@ -257,25 +250,9 @@ impl Controller {
         }
     }
 
-    /// The connections of these vectors, each once. A bad index is told before a vector that is not connected.
-    pub fn slots(&self, indices: &[u16]) -> Result<Vec<Arc<dyn AnyVector>>, SyncError> {
-        if indices.iter().any(|&index| index >= self.count()) {
-            return Err(SyncError::InvalidVector);
-        }
-        let mut indices = indices.to_vec();
-        indices.sort_unstable();
-        indices.dedup();
-        indices.into_iter().map(|index| self.slot(index)).collect()
-    }
-
-    /// The connections of every vector that has one.
-    pub fn connected(&self) -> Vec<Arc<dyn AnyVector>> {
-        self.connections().into_iter().filter(|vector| vector.admit().is_ok()).collect()
-    }
-
     /// Raises the threads of all who share the lock at `lock` to the highest priority among them.
     pub fn raise_to_ceiling(&self, lock: *const ()) -> Result<()> {
-        let connections = self.connections();
+        let connections = self.slots.connected();
         let ceiling = connections.iter().filter_map(|vector| vector.priority_if_behind(lock)).max();
         match ceiling {
             None => Ok(()),
@@ -283,19 +260,13 @@ impl Controller {
         }
     }
 
-    /// Every connection there is. They are used outside the slots' lock: the last owner of one drops what its handler
-    /// owned.
-    fn connections(&self) -> Vec<Arc<dyn AnyVector>> {
-        unpoisoned(&self.slots).iter().flatten().filter_map(Weak::upgrade).collect()
-    }
-
     /// Delivers what was kept of every vector whose state has the lock at `lock`.
     pub fn resume_all_behind(&self, lock: *const ()) -> Result<()> {
-        self.connections().iter().try_for_each(|vector| vector.resume_if_behind(lock))
+        self.slots.connected().iter().try_for_each(|vector| vector.resume_if_behind(lock))
     }
 
     pub fn statistics(&self) -> Vec<VectorStatistics> {
-        self.connections().iter().map(|vector| vector.statistics()).collect()
+        self.slots.connected().iter().map(|vector| vector.statistics()).collect()
     }
 }
 

@@ -53,6 +53,14 @@ pub struct Track {
 #[must_use = "a section that was entered is left"]
 pub struct Timing(Option<Instant>);
 
+impl Timing {
+    /// Whether the section is timed.
+    #[inline]
+    pub fn runs(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
 /// Who held the vector for too long, to be told once it is left.
 #[derive(Debug, Default)]
 pub struct Late(Option<Box<[Option<Overrun>; 2]>>);

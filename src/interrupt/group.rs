@@ -60,7 +60,8 @@ impl<T: Send + 'static> LockGroup<T> {
     /// `Busy` where one is; `Forked` in a child. The group is dropped all the same, and its state with the last vector.
     pub fn into_inner(self) -> Result<T> {
         let fail = |error: SyncError| Error::from(error).on(self.controller.address());
-        if let Some(member) = self.members.iter().find(|&&member| self.controller.slot(member).is_ok()) {
+        if let Some(member) = self.members.iter().find(|&&member| self.controller.slots().get(member).is_ok())
+        {
             return Err(Error::new(ErrorKind::Busy, "taking of a lock group's state")
                 .on(self.controller.address())
                 .why(format!("vector {member} is connected")));

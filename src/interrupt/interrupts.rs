@@ -102,7 +102,7 @@ impl Interrupts {
     /// `InvalidVector` for an index out of range, `NotConnected` without a handler; else as [`Vector::synchronize`].
     #[track_caller]
     pub fn synchronize<R>(&self, index: u16, routine: impl FnOnce() -> R) -> Result<R, SyncError> {
-        let vector = self.controller.slot(index)?;
+        let vector = self.controller.slots().get(index)?;
         let mut routine = Some(routine);
         let mut result = None;
         vector.synchronize(Location::caller(), &mut || result = routine.take().map(|routine| routine()))?;
@@ -134,7 +134,7 @@ impl Interrupts {
         indices: &[u16],
         routine: impl FnOnce(&mut VectorSet<'_, '_>) -> R,
     ) -> Result<R, SyncError> {
-        vector_set::synchronize(&self.controller.slots(indices)?, Location::caller(), routine)
+        vector_set::of_each(&self.controller, indices, Location::caller(), routine)
     }
 
     /// As [`Interrupts::synchronize_set`], of every vector that has a handler.
@@ -146,7 +146,7 @@ impl Interrupts {
         &self,
         routine: impl FnOnce(&mut VectorSet<'_, '_>) -> R,
     ) -> Result<R, SyncError> {
-        vector_set::synchronize(&self.controller.connected(), Location::caller(), routine)
+        vector_set::of_all(&self.controller, Location::caller(), routine)
     }
 
     /// As [`Interrupts::synchronize`] where the priority is `Medium` or `High`; at `Low`, `routine` is only kept from
@@ -163,7 +163,7 @@ impl Interrupts {
         routine: impl FnOnce() -> R,
     ) -> Result<R, SyncError> {
         let has_none = self.mode().is_none();
-        match self.controller.slot(index) {
+        match self.controller.slots().get(index) {
             Err(SyncError::InvalidVector) if !(has_none && index == 0) => Err(SyncError::InvalidVector),
             _ if has_none || priority == Priority::Low => {
                 self.controller.presence().check()?;
@@ -179,7 +179,7 @@ impl Interrupts {
     /// # Errors
     /// `InvalidVector` for an index out of range, `NotConnected`, `Disconnecting`.
     pub fn defer(&self, index: u16) -> Result<bool, SyncError> {
-        self.controller.slot(index)?.defer()
+        self.controller.slots().get(index)?.defer()
     }
 
     /// Raises the vector as if the device had: the loopback self-test. The device itself is not involved.

@@ -26,6 +26,7 @@ mod overrun;
 mod phase;
 mod priority;
 mod slot;
+mod slots;
 mod source;
 mod statistics;
 mod storm;

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::Vector;
-use super::controller::AnyVector;
+use super::controller::{AnyVector, Controller};
 use crate::synchronize::{Held, Member, SyncError, synchronize_set};
 
 /// The sections of several vectors, all held by this thread: see [`super::Interrupts::synchronize_set`].
@@ -21,23 +21,51 @@ impl VectorSet<'_, '_> {
     }
 }
 
-/// Runs `routine`, asked for at `site`, in the sections of all `vectors`.
-pub fn synchronize<R>(
-    vectors: &[Arc<dyn AnyVector>],
+/// Runs `routine`, asked for at `site`, in the sections of these vectors.
+pub fn of_each<R>(
+    controller: &Controller,
+    indices: &[u16],
     site: &'static Location<'static>,
     routine: impl FnOnce(&mut VectorSet<'_, '_>) -> R,
 ) -> Result<R, SyncError> {
+    let vectors = controller.slots().get_each(indices)?;
     let admit_all = || vectors.iter().try_for_each(|vector| vector.admit());
     admit_all()?;
+    // Once more inside: one may have been disconnected while this thread waited.
+    synchronize(&vectors, controller, admit_all, site, routine)
+}
+
+/// Runs `routine`, asked for at `site`, in the sections of all vectors that are connected.
+pub fn of_all<R>(
+    controller: &Controller,
+    site: &'static Location<'static>,
+    routine: impl FnOnce(&mut VectorSet<'_, '_>) -> R,
+) -> Result<R, SyncError> {
+    synchronize(&controller.slots().connected(), controller, || Ok(()), site, routine)
+}
+
+fn synchronize<R>(
+    vectors: &[Arc<dyn AnyVector>],
+    controller: &Controller,
+    admit: impl FnOnce() -> Result<(), SyncError>,
+    site: &'static Location<'static>,
+    routine: impl FnOnce(&mut VectorSet<'_, '_>) -> R,
+) -> Result<R, SyncError> {
     let members: Vec<Member<'_>> = vectors.iter().map(|vector| vector.member()).collect();
     let (result, late) = synchronize_set(&members, |held| {
-        // Disconnected while this thread waited.
-        admit_all()?;
-        let timings: Vec<_> = vectors.iter().map(|vector| vector.entered(site)).collect();
+        controller.presence().check()?;
+        admit()?;
+        // Few are timed. One that is being disconnected waits for this section to end, and is not of the set.
+        let mut timed = Vec::new();
+        for vector in vectors {
+            if let Ok(Some(timing)) = vector.entered(site) {
+                timed.push((vector, timing));
+            }
+        }
         let result = routine(&mut VectorSet { held });
-        let late: Vec<_> = vectors.iter().zip(timings).map(|(vector, timing)| vector.left(timing)).collect();
+        let late: Vec<_> = timed.into_iter().map(|(vector, timing)| (vector, vector.left(timing))).collect();
         Ok((result, late))
     })??;
-    vectors.iter().zip(late).for_each(|(vector, late)| vector.tell(late));
+    late.into_iter().for_each(|(vector, late)| vector.tell(late));
     Ok(result)
 }
