@@ -398,3 +398,54 @@ fn the_conformance_suite_fails_where_the_device_does() {
     assert_eq!(device.backend().unwrap().irq(IrqIndex::Error).unwrap().count, 0);
     assert!(device.backend().unwrap().read(RegionIndex::CONFIG, 256, &mut [0]).is_err());
 }
+
+#[test]
+fn r5_handler_routines_and_deferred_calls_get_the_very_same_state() {
+    let (device, bus) = silent(|_| ());
+    let (sender, seen) = mpsc::channel();
+    let by_deferred = sender.clone();
+    let place = |state: &mut [u64; 4]| std::ptr::from_mut(state).addr();
+    let vector = device
+        .interrupts(Mode::Msi)
+        .unwrap()
+        .vector(0, [0; 4])
+        .deferred(move |call| by_deferred.send(call.synchronize(place).unwrap()).unwrap())
+        .connect(move |state, event| {
+            sender.send(place(state)).unwrap();
+            event.defer();
+            Handled::Yes
+        })
+        .unwrap();
+    bus.message(0);
+    let by_routine = vector.synchronize(place).unwrap();
+    for _ in 0..2 {
+        assert_eq!(seen.recv_timeout(PATIENCE), Ok(by_routine));
+    }
+}
+
+#[test]
+fn r22_the_trigger_is_set_to_connect_and_never_to_go_on() {
+    for mode in Mode::ALL {
+        let (device, bus) = silent(|_| ());
+        let line = bus.clone();
+        let vector = device
+            .interrupts(mode)
+            .unwrap()
+            .connect(0, 0_u64, move |calls, _| {
+                line.set_line(false);
+                *calls += 1;
+                Handled::Yes
+            })
+            .unwrap();
+        let connected = bus.triggers();
+        for calls in 1..=50 {
+            if mode == Mode::Intx {
+                bus.set_line(true)
+            } else {
+                bus.message(0)
+            }
+            eventually("it is handled", || vector.synchronize(|calls| *calls) == Ok(calls) && !bus.masked());
+        }
+        assert_eq!(bus.triggers(), connected, "{mode}");
+    }
+}

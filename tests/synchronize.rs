@@ -76,7 +76,7 @@ impl Pair {
 }
 
 #[test]
-fn r4_exclusion_over_ten_million_sections() {
+fn r4_r13_exclusion_over_ten_million_sections() {
     const THREADS: u64 = 8;
     const SECTIONS: u64 = 10_000_000;
     let (device, bus) = silent(|_| ());

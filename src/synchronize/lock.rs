@@ -74,7 +74,8 @@ impl Lock {
     }
 
     fn wait(&self, me: u32, patience: Patience) -> bool {
-        for look in 0..LOOKS + YIELDS {
+        let yields = if let Patience::Queued = patience { 0 } else { YIELDS };
+        for look in 0..LOOKS + yields {
             if look < LOOKS {
                 // Twice as long each time: whoever is inside comes and goes undisturbed by looks at its cache line.
                 (0..1 << look).for_each(|_| spin_loop());

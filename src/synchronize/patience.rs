@@ -13,6 +13,8 @@ pub enum Patience {
     Until(Instant),
     /// However long it takes.
     Forever,
+    /// However long it takes, and in the kernel's queue before others that spin: an interrupt waits.
+    Queued,
 }
 
 impl Patience {
@@ -28,7 +30,7 @@ impl Patience {
     pub fn deadline(self) -> Option<Instant> {
         match self {
             Self::Until(deadline) => Some(deadline),
-            Self::None | Self::For(_) | Self::Forever => None,
+            Self::None | Self::For(_) | Self::Forever | Self::Queued => None,
         }
     }
 
@@ -38,7 +40,7 @@ impl Patience {
             Self::None => true,
             Self::For(time) => time.is_zero(),
             Self::Until(deadline) => Instant::now() >= deadline,
-            Self::Forever => false,
+            Self::Forever | Self::Queued => false,
         }
     }
 }

@@ -76,9 +76,9 @@ impl<T: ?Sized> Protected<T> {
         self.acquire(patience, false, inside)
     }
 
-    /// Waits for the section and enters it.
+    /// Waits for the section, before others, and enters it: for a handler.
     pub(crate) fn enter(&self) -> Result<Section<'_, T>, SyncError> {
-        self.acquire(Patience::Forever, false, |section| section)
+        self.acquire(Patience::Queued, false, |section| section)
     }
 
     /// Waits for the section and enters it, poisoned or not: to tear down.
