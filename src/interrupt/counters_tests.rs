@@ -157,10 +157,11 @@ fn the_latest_overruns_are_kept() {
 fn a_hook_that_panics_or_is_late_itself_is_survived() {
     let counters = Arc::new(counters());
     counters.set_budget(Duration::from_nanos(1));
-    let (inner, calls) = (counters.clone(), Arc::new(AtomicU64::new(0)));
+    let (inner, calls) = (Arc::downgrade(&counters), Arc::new(AtomicU64::new(0)));
     let counted = calls.clone();
     counters.track.observation.overruns.set(move |_| {
         counted.fetch_add(1, Relaxed);
+        let inner = inner.upgrade().unwrap();
         inner.tell(inner.handled(Instant::now(), Duration::from_secs(1), 1, false));
         panic!("in the hook");
     });

@@ -195,7 +195,8 @@ impl Interrupts {
         self.controller.statistics()
     }
 
-    /// Calls `hook`, on the vector's thread, whenever a handler goes wrong. Without one, the fault is logged.
+    /// Calls `hook`, on the vector's thread, whenever a handler goes wrong. Without one, the fault is logged. A hook that
+    /// owns a vector keeps the device open: give it a `Weak`.
     pub fn on_fault(&self, hook: impl Fn(&Fault) + Send + Sync + 'static) {
         self.controller.set_hook(hook);
     }
