@@ -2,11 +2,11 @@
 //!
 //! The compiler that the workspace is built with ships both runtimes; only its flag is not stable yet.
 
-use crate::test::cargo;
+use crate::cargo::{cargo, root};
 use dirql_lab::Result;
 use std::env::consts::ARCH;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 const FLAG: &str = "-Zsanitizer=address";
@@ -62,7 +62,7 @@ fn target() -> String {
 /// Whether a leak made on purpose is found here. LeakSanitizer attaches to its own process, which a container may forbid.
 fn finds_leaks() -> Result<bool> {
     const LEAK: &str = "fn main() { for i in 0..100 { std::mem::forget(Box::new(i)) } }";
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(DIRECTORY);
+    let directory = root().join(DIRECTORY);
     fs::create_dir_all(&directory)?;
     let (source, probe): (PathBuf, PathBuf) = (directory.join("leak.rs"), directory.join("leak"));
     fs::write(&source, LEAK)?;

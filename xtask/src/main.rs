@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod asan;
+mod cargo;
 mod demo;
 mod lab;
 mod models;

@@ -1,9 +1,8 @@
 //! The models: they hold as the code is, and each fails once the code is broken in a way that it is there to notice.
 
+use crate::cargo::{cargo, command, root};
 use dirql_lab::Result;
-use std::env;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 /// The list: a mutation, the model that must fail, and what its failure says.
 const MUTATIONS: &str = "tests/models/mutations.txt";
@@ -16,13 +15,12 @@ struct Mutation<'a> {
 
 /// Runs the models as they are, and then each mutation against the model that must notice it.
 pub fn run() -> Result<()> {
-    crate::test::cargo(&["test", "--package", "dirql-models", "--lib"], &[])?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let list = std::fs::read_to_string(root.join(MUTATIONS))?;
+    cargo(&["test", "--package", "dirql-models", "--lib"], &[])?;
+    let list = std::fs::read_to_string(root().join(MUTATIONS))?;
     let mut unnoticed = Vec::new();
     for line in list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let mutation = parse(line).ok_or_else(|| format!("{MUTATIONS}: not a mutation: {line}"))?;
-        match mutation.is_noticed(&root) {
+        match mutation.is_noticed() {
             Ok(()) => println!("{:24} noticed by {}", mutation.name, mutation.model),
             Err(why) => {
                 println!("{:24} NOT NOTICED by {}: {why}", mutation.name, mutation.model);
@@ -41,12 +39,12 @@ fn parse(line: &str) -> Option<Mutation<'_>> {
 
 impl Mutation<'_> {
     /// It compiles, the model runs, and it fails with the words that it should.
-    fn is_noticed(&self, root: &Path) -> Result<()> {
-        let built = self.cargo(root, &["--no-run"])?;
+    fn is_noticed(&self) -> Result<()> {
+        let built = self.test(&["--no-run"])?;
         if !built.status.success() {
             return Err(format!("it does not compile:\n{}", String::from_utf8_lossy(&built.stderr)).into());
         }
-        let output = self.cargo(root, &["--", "--exact", self.model])?;
+        let output = self.test(&["--", "--exact", self.model])?;
         let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let text = text.concat();
         if !text.contains(&format!("test {} ... FAILED", self.model)) {
@@ -58,9 +56,8 @@ impl Mutation<'_> {
         Ok(())
     }
 
-    fn cargo(&self, root: &Path, words: &[&str]) -> Result<Output> {
-        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(["test", "--package", "dirql-models", "--lib"]).args(words);
-        Ok(command.env("DIRQL_MUTATION", self.name).env("RUST_BACKTRACE", "0").current_dir(root).output()?)
+    fn test(&self, words: &[&str]) -> Result<Output> {
+        let words = [&["test", "--package", "dirql-models", "--lib"], words].concat();
+        Ok(command(&words).env("DIRQL_MUTATION", self.name).env("RUST_BACKTRACE", "0").output()?)
     }
 }

@@ -1,10 +1,8 @@
 //! Everything that has to hold before a change is taken, step by step, each with its time.
 
+use crate::cargo::cargo;
 use clap::ValueEnum;
 use dirql_lab::Result;
-use std::env;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A step of `cargo xtask test`.
@@ -98,16 +96,4 @@ impl Step {
             Step::Vm => cargo(&with(&["test", "--package", "dirql-lab", "--test", "vm"]), &[]),
         }
     }
-}
-
-/// Runs cargo at the root of the workspace, and says so.
-pub fn cargo(words: &[impl AsRef<str>], environment: &[(&str, &str)]) -> Result<()> {
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    println!("$ cargo {}", words.join(" "));
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(&words)
-        .envs(environment.iter().copied())
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-        .status()?;
-    if status.success() { Ok(()) } else { Err(format!("cargo {}: {status}", words[0]).into()) }
 }
