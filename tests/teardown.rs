@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
@@ -244,6 +244,88 @@ fn r30_in_a_child_every_call_says_that_it_is_one() {
     }
     assert_eq!(mapped.read(register).unwrap(), 1);
     drop(buffer);
+}
+
+/// Runs `child` in a child, which has some seconds to say that all is well.
+#[track_caller]
+fn in_child(child: impl FnOnce() -> bool) {
+    // SAFETY: the child calls into dirql, `alarm` and `_exit`.
+    match unsafe { libc::fork() } {
+        0 => {
+            // SAFETY: kills a child that hangs; and ends it at once.
+            unsafe {
+                libc::alarm(10);
+                let well = child();
+                libc::_exit(if well { 0 } else { 1 });
+            }
+        }
+        child => {
+            let status = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
+            assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
+        }
+    }
+}
+
+#[test]
+fn r30_a_child_neither_queues_nor_replays_what_is_the_parents() {
+    let (device, bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msix).unwrap();
+    let vector = interrupts.vector(0, 0_u64).deferred(|_| ()).connect(|sum, event| {
+        *sum += event.count;
+        Handled::Yes
+    });
+    let vector = vector.unwrap();
+    vector.deactivate().unwrap();
+    bus.message(0);
+    eventually("it has come", || vector.statistics().count == 1);
+    // Its thread has let go of the section, and has kept the interrupt by now or soon; a second one follows it.
+    bus.message(0);
+    eventually("both are kept", || vector.statistics().count == 2);
+    let forked = |answer: dirql::Result<()>| answer.is_err_and(|error| error.to_string().contains("forked"));
+    in_child(|| {
+        forked(vector.activate())
+            && forked(vector.clear_poison())
+            && forked(vector.clear_fault())
+            && forked(vector.unmask())
+            && vector.deactivate() == Err(SyncError::Forked)
+            && vector.defer() == Err(SyncError::Forked)
+            && interrupts.defer(0) == Err(SyncError::Forked)
+            && interrupts.synchronize(0, || ()) == Err(SyncError::Forked)
+            && interrupts.synchronize(9, || ()) == Err(SyncError::InvalidVector)
+            && interrupts.synchronize_set(&[0], |_| ()) == Err(SyncError::Forked)
+            && interrupts.synchronize_all(|_| ()) == Err(SyncError::Forked)
+    });
+    vector.activate().unwrap();
+    eventually("it is replayed", || vector.synchronize(|sum| *sum >= 2) == Ok(true));
+    // Whatever a child had written would be there by now, too.
+    vector.deactivate().unwrap();
+    assert_eq!((vector.synchronize(|sum| *sum), vector.statistics().count), (Ok(2), 2));
+}
+
+#[test]
+fn r30_a_child_waits_for_no_list_that_another_thread_was_looking_at() {
+    let (device, _bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msix).unwrap();
+    let _vector = interrupts.connect(0, (), |(), _| Handled::Yes).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                interrupts.synchronize(0, || ()).unwrap();
+            }
+        });
+        let children = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..200 {
+                in_child(|| {
+                    interrupts.synchronize(0, || ()) == Err(SyncError::Forked)
+                        && interrupts.synchronize_all(|_| ()) == Err(SyncError::Forked)
+                        && interrupts.statistics().is_empty()
+                });
+            }
+        }));
+        over.store(true, Ordering::Relaxed);
+        children.unwrap();
+    });
 }
 
 #[test]

@@ -189,6 +189,11 @@ impl<T: Send + 'static> Connection<T> {
         self.controller.is_forked()
     }
 
+    /// Nothing, where the eventfd and the threads are this process's.
+    fn own(&self) -> Result<(), SyncError> {
+        if self.is_forked() { Err(SyncError::Forked) } else { Ok(()) }
+    }
+
     /// What it is, for messages.
     pub fn name(&self) -> String {
         format!("{} {}", self.controller.address(), self.source)
@@ -247,6 +252,7 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Lets INTx fire again, as long as it is this connection's and may be delivered.
     pub fn unmask(&self) -> Result<()> {
+        self.own()?;
         self.phase.admit()?;
         let quiet = self.backlog.is_inactive() || self.is_faulted();
         if self.source.is_line() && !quiet { self.controller.unmask(self.source) } else { Ok(()) }
@@ -275,6 +281,7 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Declares the state whole again, and delivers what came meanwhile to whoever shares it.
     pub fn clear_poison(&self) -> Result<()> {
+        self.own()?;
         if self.state.clear_poison() { self.controller.resume_all_behind(self.lock()) } else { Ok(()) }
     }
 
@@ -333,6 +340,7 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Lets delivery go on, with what came meanwhile as one call.
     pub fn activate(&self) -> Result<()> {
+        self.own()?;
         if self.backlog.activate() { self.resume() } else { Ok(()) }
     }
 
@@ -355,6 +363,7 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Lets a source that was quieted fire again.
     pub fn clear_fault(&self) -> Result<()> {
+        self.own()?;
         if !self.faulted.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
@@ -464,6 +473,7 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
     }
 
     fn defer(&self) -> Result<bool, SyncError> {
+        self.own()?;
         self.phase.admit()?;
         Ok(self.deferred.queue())
     }
