@@ -250,6 +250,14 @@ impl<T: Send + 'static> Connection<T> {
         self.phase.is_connected() && (self.source == Source::Error || !self.presence.is_gone())
     }
 
+    /// Before an error is told to its handler: whether the device answers. In no section, for the device may be gone
+    /// while one is held or poisoned.
+    pub fn verify_presence(&self) {
+        if self.source == Source::Error && self.controller.device_is_gone() && self.presence.mark_gone() {
+            log::error!("{}: the device is gone", self.controller.address());
+        }
+    }
+
     /// Lets INTx fire again, as long as it is this connection's and may be delivered.
     pub fn unmask(&self) -> Result<()> {
         self.own()?;

@@ -71,6 +71,7 @@ impl<T: Send + 'static, H: Handler<T>> Delivery<'_, T, H> {
         while connection.phase.is_connected() {
             match wait.take(&connection.eventfd) {
                 Ok(count) if connection.phase.is_connected() => {
+                    connection.verify_presence();
                     connection.counters.arrived(count);
                     self.dispatch(count);
                 }
