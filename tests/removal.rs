@@ -273,3 +273,27 @@ fn r29_a_device_is_found_gone_also_while_the_error_source_is_held_or_poisoned() 
         }
     }
 }
+
+#[test]
+fn r29_that_the_device_is_gone_comes_before_a_section_that_is_held_or_poisoned() {
+    let (device, bus) = silent(|config| config.error = true);
+    let _errors = device.error_source((), |(), _| ()).unwrap();
+    let mut interrupts = device.interrupts(Mode::Msi).unwrap();
+    let mut connect = |index| interrupts.connect(index, (), |(), _| Handled::Yes).unwrap();
+    let (held, poisoned, other) = (connect(0), connect(1), connect(2));
+    let panic = catch_unwind(AssertUnwindSafe(|| poisoned.synchronize(|()| panic!("on purpose"))));
+    assert!(panic.is_err() && poisoned.synchronize(|()| ()) == Err(SyncError::Poisoned));
+    let told = held.synchronize(|()| {
+        bus.pull();
+        bus.raise_error();
+        eventually("it is gone", || other.synchronize(|()| ()) == Err(SyncError::DeviceGone));
+        std::thread::scope(|scope| {
+            let calls = scope.spawn(|| {
+                let soon = held.synchronize_timeout(Duration::from_millis(1), |()| ());
+                [held.try_synchronize(|()| ()), soon, poisoned.synchronize(|()| ())]
+            });
+            calls.join().unwrap()
+        })
+    });
+    assert_eq!(told, Ok([Err(SyncError::DeviceGone); 3]));
+}

@@ -131,11 +131,21 @@ impl<T: Send + 'static> Connection<T> {
         admit: impl FnOnce() -> Result<(), SyncError>,
         routine: impl FnOnce(&mut T) -> R,
     ) -> Result<R, SyncError> {
+        // Nobody waits for a section of a device that is gone.
+        if self.presence.is_gone() {
+            return self.presence.check().and(Err(SyncError::DeviceGone));
+        }
         let entered = self.state.enter_with(patience, |section| self.run_in(section, site, admit(), routine));
         if let Err(SyncError::Reentrant) = entered {
             self.counters.reentered();
         }
-        entered?
+        match entered {
+            // It went while this thread waited.
+            Err(SyncError::TimedOut | SyncError::Poisoned) if self.presence.is_gone() => {
+                Err(SyncError::DeviceGone)
+            }
+            entered => entered?,
+        }
     }
 
     #[inline]
