@@ -93,6 +93,28 @@ fn r21_a_line_stays_masked_while_inactive() {
 }
 
 #[test]
+fn r20_r21_activation_leaves_a_line_masked_that_the_handler_keeps() {
+    let (device, bus) = silent(|_| ());
+    let vector = device.interrupts(Mode::Intx).unwrap().connect(0, 0, |calls, _| {
+        *calls += 1;
+        Handled::KeepMasked
+    });
+    let vector = vector.unwrap();
+    bus.set_line(true);
+    eventually("the call", || vector.synchronize(|calls| *calls) == Ok(1));
+    vector.deactivate().unwrap();
+    vector.activate().unwrap();
+    assert!(bus.masked() && bus.unmasks() == 0, "whoever quiets the device unmasks the line");
+    // Said while inactive, it counts once that is over.
+    vector.deactivate().unwrap();
+    vector.unmask().unwrap();
+    assert!(bus.masked() && bus.unmasks() == 0);
+    vector.activate().unwrap();
+    eventually("the line fires again", || vector.synchronize(|calls| *calls) == Ok(2));
+    assert_eq!(bus.unmasks(), 1);
+}
+
+#[test]
 fn r21_a_handler_may_make_its_own_vector_inactive() {
     let (device, bus) = silent(|_| ());
     let slot = Arc::new(std::sync::OnceLock::<dirql::interrupt::Vector<u64>>::new());

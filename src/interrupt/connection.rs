@@ -1,7 +1,7 @@
 //! One connection of a handler: the state, the ways into its section, and how it ends.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,8 @@ pub struct Connection<T> {
     is_shared: bool,
     /// Quieted because its interrupts meant nothing.
     faulted: AtomicBool,
+    /// A handler has the line, and nobody has said yet that it may fire again.
+    line_is_kept: AtomicBool,
     /// Held while the kernel's trigger is set or taken away.
     trigger: Mutex<()>,
     /// The state, once the threads have ended.
@@ -94,6 +96,7 @@ impl<T: Send + 'static> Connection<T> {
             priority: AtomicU8::new(0),
             is_shared,
             faulted: AtomicBool::new(false),
+            line_is_kept: AtomicBool::new(false),
             trigger: Mutex::new(()),
             remains: Mutex::new(None),
             over: Completion::new(),
@@ -272,8 +275,24 @@ impl<T: Send + 'static> Connection<T> {
     pub fn unmask(&self) -> Result<()> {
         self.own()?;
         self.phase.admit()?;
+        if !self.source.is_line() {
+            return Ok(());
+        }
+        self.line_is_kept.store(false, Ordering::Release);
+        // Whoever activates looks the other way round: one of the two sees the other.
+        fence(Ordering::SeqCst);
         let quiet = self.backlog.is_inactive() || self.is_faulted();
-        if self.source.is_line() && !quiet { self.controller.unmask(self.source) } else { Ok(()) }
+        if quiet { Ok(()) } else { self.controller.unmask(self.source) }
+    }
+
+    /// The handler is about to be called: it decides when the line may fire again.
+    pub fn keep_line(&self) {
+        self.line_is_kept.store(true, Ordering::Release);
+    }
+
+    /// The handler has panicked, and decides nothing any more.
+    pub fn forget_line(&self) {
+        self.line_is_kept.store(false, Ordering::Release);
     }
 
     /// Whether the handler may be called.
@@ -364,7 +383,9 @@ impl<T: Send + 'static> Connection<T> {
 
     fn resume(&self) -> Result<()> {
         self.replay()?;
-        self.unmask()
+        fence(Ordering::SeqCst);
+        // The handler runs, or has left the line masked on purpose.
+        if self.line_is_kept.load(Ordering::Acquire) { Ok(()) } else { self.unmask() }
     }
 
     pub fn is_faulted(&self) -> bool {

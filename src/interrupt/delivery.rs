@@ -104,6 +104,7 @@ impl<T: Send + 'static, H: Handler<T>> Delivery<'_, T, H> {
             }
         };
         connection.counters.handler_entered(waited);
+        connection.keep_line();
         let began = Instant::now();
         // The state is not looked at after a panic: the section poisons it.
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.handler)(state, count, &connection.deferred)));
@@ -120,6 +121,7 @@ impl<T: Send + 'static, H: Handler<T>> Delivery<'_, T, H> {
                 // What it did not finish is delivered again once the poison is cleared: the lock says that it is
                 // poisoned only after this section.
                 connection.backlog.keep(count, || false);
+                connection.forget_line();
                 drop(section);
                 connection.counters.poisoned();
                 connection.report(FaultKind::HandlerPanicked(words_of(panic)));
