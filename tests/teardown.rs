@@ -3,13 +3,13 @@
 mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use dirql::backend::Window;
 use dirql::backend::model::Act;
 use dirql::dma::DmaMask;
-use dirql::interrupt::{Handled, Mode, Vector};
+use dirql::interrupt::{Event, Handled, Mode, Vector};
 use dirql::region::Register;
 use dirql::synchronize::SyncError;
 use dirql::{Code, Device};
@@ -145,6 +145,29 @@ fn r28_an_old_handle_cannot_unmask_the_line_of_the_next_connection() {
     bus.set_line(false);
     new.unmask().unwrap();
     assert!(!bus.masked());
+}
+
+#[test]
+fn r27_hooks_that_disconnect_each_others_vectors_wait_only_upward() {
+    let (device, bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msi).unwrap();
+    let vectors: Arc<OnceLock<[Vector<()>; 2]>> = Arc::default();
+    let (both, others) = (Barrier::new(2), vectors.clone());
+    let (sender, answers) = mpsc::channel();
+    interrupts.on_fault(move |fault| {
+        both.wait();
+        let answer = others.get().unwrap()[1 - usize::from(fault.vector)].disconnect();
+        sender.send((fault.vector, answer)).unwrap();
+    });
+    let fails = |(): &mut (), _: Event<'_>| -> dirql::Result<Handled> {
+        Err(dirql::Error::new(dirql::ErrorKind::Device, "a test"))
+    };
+    vectors.set([0, 1].map(|index| interrupts.connect(index, (), fails).unwrap())).unwrap();
+    bus.message(0);
+    bus.message(1);
+    let mut told = [0; 2].map(|_| answers.recv_timeout(PATIENCE).unwrap());
+    told.sort_by_key(|&(vector, _)| vector);
+    assert_eq!(told, [(0, Ok(Some(()))), (1, Err(SyncError::LockOrder))]);
 }
 
 #[test]

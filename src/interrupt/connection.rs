@@ -191,7 +191,7 @@ impl<T: Send + 'static> Connection<T> {
             return Err(SyncError::Reentrant);
         }
         // Whoever waits for the end waits for sections and deferred calls; they may be waiting for what is held here.
-        if held() >= self.source.rank_of_end(self.controller.number()) {
+        if held() >= self.source.standing(self.controller.number()) {
             Err(SyncError::LockOrder)
         } else {
             Ok(())

@@ -11,7 +11,7 @@ use super::deferred::{Routine, Worker};
 use super::slot::Slot;
 use super::storm::{StormGuard, StormLimit};
 use super::{FaultKind, Handled, Wait};
-use crate::synchronize::{Scheduling, SyncError, signals, thread_id};
+use crate::synchronize::{Scheduling, SyncError, set_held, signals, thread_id};
 use crate::{Error, Result};
 
 /// How a connection is served.
@@ -37,6 +37,8 @@ pub fn spawn<T: Send + 'static>(
     let worker = deferred.map(|routine| Worker::spawn(connection.clone(), routine)).transpose()?;
     let name = format!("dirql/{}/{}", connection.controller.short_address(), connection.source.tag());
     signals::spawn_masked(name, move || {
+        // For what runs outside of the section: hooks, and what the handler owns and drops.
+        set_held(connection.source.standing(connection.controller.number()));
         let _ending = Ending { connection: &connection, worker };
         Delivery { connection: &connection, storm: StormGuard::new(storm_limit), handler }.run(wait);
     })
