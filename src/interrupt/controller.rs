@@ -262,7 +262,10 @@ impl Controller {
 
     /// Delivers what was kept of every vector whose state has the lock at `lock`.
     pub fn resume_all_behind(&self, lock: *const ()) -> Result<()> {
-        self.slots.connected().iter().try_for_each(|vector| vector.resume_if_behind(lock))
+        // Each, whatever the others say: nobody resumes the rest later.
+        let outcomes: Vec<_> =
+            self.slots.connected().iter().map(|vector| vector.resume_if_behind(lock)).collect();
+        outcomes.into_iter().collect()
     }
 
     pub fn statistics(&self) -> Vec<VectorStatistics> {
