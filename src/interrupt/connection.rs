@@ -215,6 +215,11 @@ impl<T: Send + 'static> Connection<T> {
     /// Tells the kernel which eventfd to signal, unless the connection is about to end.
     pub fn attach(&self) -> Result<()> {
         let _one_at_a_time = unpoisoned(&self.trigger);
+        self.attach_alone()
+    }
+
+    /// As [`Connection::attach`], for whoever has the trigger.
+    fn attach_alone(&self) -> Result<()> {
         self.phase.admit()?;
         self.controller.attach(self.source, &self.eventfd)
     }
@@ -395,18 +400,23 @@ impl<T: Send + 'static> Connection<T> {
     /// Keeps the source from firing: INTx stays masked, of a message the kernel is told.
     pub fn quiet(&self) {
         self.counters.storm();
+        // With the trigger, so that whoever sees the fault and clears it attaches after this has detached.
+        let _one_at_a_time = unpoisoned(&self.trigger);
         if !self.faulted.swap(true, Ordering::AcqRel) && !self.source.is_line() {
-            self.detach();
+            self.controller.detach(self.source);
         }
     }
 
     /// Lets a source that was quieted fire again.
     pub fn clear_fault(&self) -> Result<()> {
         self.own()?;
+        let _one_at_a_time = unpoisoned(&self.trigger);
         if !self.faulted.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        if self.source.is_line() { self.unmask() } else { self.attach() }
+        let cleared = if self.source.is_line() { self.unmask() } else { self.attach_alone() };
+        // It is as quiet as it was.
+        cleared.inspect_err(|_| self.faulted.store(true, Ordering::Release))
     }
 
     pub fn fail(&self, error: &std::io::Error, operation: &str) -> Error {
