@@ -500,6 +500,16 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
         self.counters.left(timing)
     }
 
+    fn reentered(&self) {
+        if self.state.held_by_me() {
+            self.counters.reentered();
+        }
+    }
+
+    fn poisoned(&self) {
+        self.counters.poisoned();
+    }
+
     fn tell(&self, late: Late) {
         self.counters.tell(late);
     }

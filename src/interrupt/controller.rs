@@ -39,6 +39,10 @@ pub trait AnyVector: Send + Sync {
     fn entered(&self, site: &'static Location<'static>) -> Result<Option<Timing>, SyncError>;
     /// A section of a set is about to be left.
     fn left(&self, timing: Timing) -> Late;
+    /// A set with this vector was refused as `Reentrant`: counts that, if this thread is in its section.
+    fn reentered(&self);
+    /// The routine of a set has panicked.
+    fn poisoned(&self);
     /// Tells the hook who was late.
     fn tell(&self, late: Late);
     /// The real-time priority of the handler's thread, if this is one whose state has the lock at `lock`.
