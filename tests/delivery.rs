@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use dirql::Device;
 use dirql::interrupt::{FaultKind, Handled, Mode, StormLimit, Wait};
 use dirql::synchronize::SyncError;
-use support::{PATIENCE, eventually, silent};
+use support::spy::Spy;
+use support::{PATIENCE, eventually, silent, silent_backend};
 
 #[test]
 fn r21_what_comes_while_inactive_is_counted_and_replayed_once() {
@@ -90,6 +92,28 @@ fn r21_a_line_stays_masked_while_inactive() {
     assert!(bus.masked() && vector.synchronize(|calls| *calls) == Ok(0));
     vector.activate().unwrap();
     eventually("it is handled", || vector.synchronize(|calls| *calls) == Ok(1) && !bus.masked());
+}
+
+#[test]
+fn r20_r21_activation_leaves_a_line_masked_that_the_handler_keeps() {
+    let (device, bus) = silent(|_| ());
+    let vector = device.interrupts(Mode::Intx).unwrap().connect(0, 0, |calls, _| {
+        *calls += 1;
+        Handled::KeepMasked
+    });
+    let vector = vector.unwrap();
+    bus.set_line(true);
+    eventually("the call", || vector.synchronize(|calls| *calls) == Ok(1));
+    vector.deactivate().unwrap();
+    vector.activate().unwrap();
+    assert!(bus.masked() && bus.unmasks() == 0, "whoever quiets the device unmasks the line");
+    // Said while inactive, it counts once that is over.
+    vector.deactivate().unwrap();
+    vector.unmask().unwrap();
+    assert!(bus.masked() && bus.unmasks() == 0);
+    vector.activate().unwrap();
+    eventually("the line fires again", || vector.synchronize(|calls| *calls) == Ok(2));
+    assert_eq!(bus.unmasks(), 1);
 }
 
 #[test]
@@ -178,6 +202,25 @@ fn r24_a_storm_of_messages_is_quieted_and_told_once() {
 #[test]
 fn r24_a_line_that_nobody_quiets_is_quieted_and_told_once() {
     storm(Mode::Intx);
+}
+
+#[test]
+fn r24_a_fault_that_cannot_be_cleared_stays_one_and_can_be_cleared_later() {
+    let spy = Spy::on(silent_backend(|_| ()));
+    let (bus, refuses) = (spy.model.bus(), spy.refuses.clone());
+    let device = Device::from_backend(spy).unwrap();
+    let mut interrupts = device.interrupts(Mode::Msi).unwrap();
+    interrupts.on_fault(|_| ());
+    let limit = StormLimit { calls: 0, window: PATIENCE };
+    let vector = interrupts.vector(0, ()).storm_limit(limit).connect(|(), _| Handled::No).unwrap();
+    bus.message(0);
+    eventually("it is quieted", || vector.is_faulted());
+    refuses.store(true, Ordering::Release);
+    assert!(vector.clear_fault().is_err() && vector.is_faulted());
+    refuses.store(false, Ordering::Release);
+    vector.clear_fault().unwrap();
+    bus.message(0);
+    eventually("it fires again", || vector.statistics().calls == 2);
 }
 
 #[test]

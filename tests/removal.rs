@@ -4,6 +4,7 @@ mod support;
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -13,11 +14,12 @@ use dirql::backend::Window;
 use dirql::dma::DmaMask;
 use dirql::interrupt::{Handled, Mode};
 use dirql::region::{Bar, Register};
+use dirql::synchronize::SyncError;
 use dirql::{Code, Device, Error, ErrorKind};
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use support::spy::Spy;
-use support::{PATIENCE, silent_backend};
+use support::{PATIENCE, eventually, silent, silent_backend};
 
 const PAGE: usize = 4096;
 const PAGES: usize = 4;
@@ -246,4 +248,52 @@ fn a_fault_elsewhere_is_none_of_ours() {
         let status = run(case);
         assert_eq!(status.code(), Some(code), "{case}: {status}");
     }
+}
+
+#[test]
+fn r29_a_device_is_found_gone_also_while_the_error_source_is_held_or_poisoned() {
+    for poisoned in [false, true] {
+        let (device, bus) = silent(|config| config.error = true);
+        let errors = device.error_source((), |(), _| ()).unwrap();
+        let vector = device.interrupts(Mode::Msi).unwrap().connect(0, (), |(), _| Handled::Yes).unwrap();
+        let is_told = || {
+            bus.pull();
+            bus.raise_error();
+            let told = || vector.synchronize(|()| ()) == Err(SyncError::DeviceGone);
+            std::thread::scope(|scope| {
+                scope.spawn(|| eventually("it is gone", told));
+            });
+        };
+        if poisoned {
+            let panic = catch_unwind(AssertUnwindSafe(|| errors.synchronize(|()| panic!("on purpose"))));
+            assert!(panic.is_err() && errors.is_poisoned());
+            is_told();
+        } else {
+            errors.synchronize(|()| is_told()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn r29_that_the_device_is_gone_comes_before_a_section_that_is_held_or_poisoned() {
+    let (device, bus) = silent(|config| config.error = true);
+    let _errors = device.error_source((), |(), _| ()).unwrap();
+    let mut interrupts = device.interrupts(Mode::Msi).unwrap();
+    let mut connect = |index| interrupts.connect(index, (), |(), _| Handled::Yes).unwrap();
+    let (held, poisoned, other) = (connect(0), connect(1), connect(2));
+    let panic = catch_unwind(AssertUnwindSafe(|| poisoned.synchronize(|()| panic!("on purpose"))));
+    assert!(panic.is_err() && poisoned.synchronize(|()| ()) == Err(SyncError::Poisoned));
+    let told = held.synchronize(|()| {
+        bus.pull();
+        bus.raise_error();
+        eventually("it is gone", || other.synchronize(|()| ()) == Err(SyncError::DeviceGone));
+        std::thread::scope(|scope| {
+            let calls = scope.spawn(|| {
+                let soon = held.synchronize_timeout(Duration::from_millis(1), |()| ());
+                [held.try_synchronize(|()| ()), soon, poisoned.synchronize(|()| ())]
+            });
+            calls.join().unwrap()
+        })
+    });
+    assert_eq!(told, Ok([Err(SyncError::DeviceGone); 3]));
 }

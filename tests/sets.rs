@@ -159,3 +159,38 @@ fn r8_a_wait_for_a_vector_ends_in_time_and_without_running() {
         assert_eq!(patient.join().unwrap(), Ok(1));
     });
 }
+
+#[test]
+fn r6_r10_what_happens_to_a_set_is_counted_of_its_vectors() {
+    let (device, _bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msix).unwrap();
+    let [zero, one, two] = [0, 1, 2].map(|index| connect(&mut interrupts, index, ()));
+    let refused = zero.synchronize(|()| interrupts.synchronize_set(&[0, 1], |_| ()));
+    assert_eq!(refused, Ok(Err(SyncError::Reentrant)));
+    let reentries = |of: &Vector<()>| of.statistics().synchronize.reentries;
+    assert_eq!((reentries(&zero), reentries(&one)), (1, 0));
+    let panics = || interrupts.synchronize_set(&[0, 1], |_| panic!("on purpose"));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).unwrap_err();
+    assert_eq!([&zero, &one, &two].map(|of| of.statistics().poisonings), [1, 1, 0]);
+    assert_eq!(interrupts.synchronize_all(|_| ()), Err(SyncError::Poisoned));
+}
+
+#[test]
+fn r29_a_set_without_members_is_no_way_to_a_device_that_is_gone() {
+    let (device, bus) = silent(|config| config.error = true);
+    let errors = device.error_source((), |(), _| ()).unwrap();
+    let mut interrupts = device.interrupts(Mode::Msix).unwrap();
+    let vector = connect(&mut interrupts, 0, ());
+    let panics = || interrupts.synchronize_set(&[0], |_| panic!("on purpose"));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).unwrap_err();
+    bus.pull();
+    bus.raise_error();
+    eventually("it is gone", || errors.synchronize(|()| ()) == Err(SyncError::DeviceGone));
+    let gone = Err(SyncError::DeviceGone);
+    // Poisoned is what they are too, but nobody can help that any more.
+    assert_eq!([interrupts.synchronize_set(&[0], |_| ()), interrupts.synchronize_all(|_| ())], [gone; 2]);
+    assert_eq!(interrupts.synchronize_set(&[], |_| ()), gone);
+    assert_eq!(interrupts.synchronize_set(&[9], |_| ()), Err(SyncError::InvalidVector));
+    vector.disconnect().unwrap();
+    assert_eq!(interrupts.synchronize_all(|_| ()), gone);
+}

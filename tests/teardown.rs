@@ -2,14 +2,14 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use dirql::backend::Window;
 use dirql::backend::model::Act;
 use dirql::dma::DmaMask;
-use dirql::interrupt::{Handled, Mode, Vector};
+use dirql::interrupt::{Event, Handled, Mode, Vector};
 use dirql::region::Register;
 use dirql::synchronize::SyncError;
 use dirql::{Code, Device};
@@ -148,6 +148,29 @@ fn r28_an_old_handle_cannot_unmask_the_line_of_the_next_connection() {
 }
 
 #[test]
+fn r27_hooks_that_disconnect_each_others_vectors_wait_only_upward() {
+    let (device, bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msi).unwrap();
+    let vectors: Arc<OnceLock<[Vector<()>; 2]>> = Arc::default();
+    let (both, others) = (Barrier::new(2), vectors.clone());
+    let (sender, answers) = mpsc::channel();
+    interrupts.on_fault(move |fault| {
+        both.wait();
+        let answer = others.get().unwrap()[1 - usize::from(fault.vector)].disconnect();
+        sender.send((fault.vector, answer)).unwrap();
+    });
+    let fails = |(): &mut (), _: Event<'_>| -> dirql::Result<Handled> {
+        Err(dirql::Error::new(dirql::ErrorKind::Device, "a test"))
+    };
+    vectors.set([0, 1].map(|index| interrupts.connect(index, (), fails).unwrap())).unwrap();
+    bus.message(0);
+    bus.message(1);
+    let mut told = [0; 2].map(|_| answers.recv_timeout(PATIENCE).unwrap());
+    told.sort_by_key(|&(vector, _)| vector);
+    assert_eq!(told, [(0, Ok(Some(()))), (1, Err(SyncError::LockOrder))]);
+}
+
+#[test]
 fn r28_the_order_is_interrupts_bus_mastering_reset_memory() {
     let (device, bus) = silent(|config| config.resettable = true);
     device.set_bus_master(true).unwrap();
@@ -244,6 +267,88 @@ fn r30_in_a_child_every_call_says_that_it_is_one() {
     }
     assert_eq!(mapped.read(register).unwrap(), 1);
     drop(buffer);
+}
+
+/// Runs `child` in a child, which has some seconds to say that all is well.
+#[track_caller]
+fn in_child(child: impl FnOnce() -> bool) {
+    // SAFETY: the child calls into dirql, `alarm` and `_exit`.
+    match unsafe { libc::fork() } {
+        0 => {
+            // SAFETY: kills a child that hangs; and ends it at once.
+            unsafe {
+                libc::alarm(10);
+                let well = child();
+                libc::_exit(if well { 0 } else { 1 });
+            }
+        }
+        child => {
+            let status = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
+            assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
+        }
+    }
+}
+
+#[test]
+fn r30_a_child_neither_queues_nor_replays_what_is_the_parents() {
+    let (device, bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msix).unwrap();
+    let vector = interrupts.vector(0, 0_u64).deferred(|_| ()).connect(|sum, event| {
+        *sum += event.count;
+        Handled::Yes
+    });
+    let vector = vector.unwrap();
+    vector.deactivate().unwrap();
+    bus.message(0);
+    eventually("it has come", || vector.statistics().count == 1);
+    // Its thread has let go of the section, and has kept the interrupt by now or soon; a second one follows it.
+    bus.message(0);
+    eventually("both are kept", || vector.statistics().count == 2);
+    let forked = |answer: dirql::Result<()>| answer.is_err_and(|error| error.to_string().contains("forked"));
+    in_child(|| {
+        forked(vector.activate())
+            && forked(vector.clear_poison())
+            && forked(vector.clear_fault())
+            && forked(vector.unmask())
+            && vector.deactivate() == Err(SyncError::Forked)
+            && vector.defer() == Err(SyncError::Forked)
+            && interrupts.defer(0) == Err(SyncError::Forked)
+            && interrupts.synchronize(0, || ()) == Err(SyncError::Forked)
+            && interrupts.synchronize(9, || ()) == Err(SyncError::InvalidVector)
+            && interrupts.synchronize_set(&[0], |_| ()) == Err(SyncError::Forked)
+            && interrupts.synchronize_all(|_| ()) == Err(SyncError::Forked)
+    });
+    vector.activate().unwrap();
+    eventually("it is replayed", || vector.synchronize(|sum| *sum >= 2) == Ok(true));
+    // Whatever a child had written would be there by now, too.
+    vector.deactivate().unwrap();
+    assert_eq!((vector.synchronize(|sum| *sum), vector.statistics().count), (Ok(2), 2));
+}
+
+#[test]
+fn r30_a_child_waits_for_no_list_that_another_thread_was_looking_at() {
+    let (device, _bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msix).unwrap();
+    let _vector = interrupts.connect(0, (), |(), _| Handled::Yes).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                interrupts.synchronize(0, || ()).unwrap();
+            }
+        });
+        let children = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..200 {
+                in_child(|| {
+                    interrupts.synchronize(0, || ()) == Err(SyncError::Forked)
+                        && interrupts.synchronize_all(|_| ()) == Err(SyncError::Forked)
+                        && interrupts.statistics().is_empty()
+                });
+            }
+        }));
+        over.store(true, Ordering::Relaxed);
+        children.unwrap();
+    });
 }
 
 #[test]

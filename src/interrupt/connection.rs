@@ -1,7 +1,7 @@
 //! One connection of a handler: the state, the ways into its section, and how it ends.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,8 @@ pub struct Connection<T> {
     is_shared: bool,
     /// Quieted because its interrupts meant nothing.
     faulted: AtomicBool,
+    /// A handler has the line, and nobody has said yet that it may fire again.
+    line_is_kept: AtomicBool,
     /// Held while the kernel's trigger is set or taken away.
     trigger: Mutex<()>,
     /// The state, once the threads have ended.
@@ -94,6 +96,7 @@ impl<T: Send + 'static> Connection<T> {
             priority: AtomicU8::new(0),
             is_shared,
             faulted: AtomicBool::new(false),
+            line_is_kept: AtomicBool::new(false),
             trigger: Mutex::new(()),
             remains: Mutex::new(None),
             over: Completion::new(),
@@ -131,11 +134,21 @@ impl<T: Send + 'static> Connection<T> {
         admit: impl FnOnce() -> Result<(), SyncError>,
         routine: impl FnOnce(&mut T) -> R,
     ) -> Result<R, SyncError> {
+        // Nobody waits for a section of a device that is gone.
+        if self.presence.is_gone() {
+            return self.presence.check().and(Err(SyncError::DeviceGone));
+        }
         let entered = self.state.enter_with(patience, |section| self.run_in(section, site, admit(), routine));
         if let Err(SyncError::Reentrant) = entered {
             self.counters.reentered();
         }
-        entered?
+        match entered {
+            // It went while this thread waited.
+            Err(SyncError::TimedOut | SyncError::Poisoned) if self.presence.is_gone() => {
+                Err(SyncError::DeviceGone)
+            }
+            entered => entered?,
+        }
     }
 
     #[inline]
@@ -178,7 +191,7 @@ impl<T: Send + 'static> Connection<T> {
             return Err(SyncError::Reentrant);
         }
         // Whoever waits for the end waits for sections and deferred calls; they may be waiting for what is held here.
-        if held() >= self.source.rank_of_end(self.controller.number()) {
+        if held() >= self.source.standing(self.controller.number()) {
             Err(SyncError::LockOrder)
         } else {
             Ok(())
@@ -189,6 +202,11 @@ impl<T: Send + 'static> Connection<T> {
         self.controller.is_forked()
     }
 
+    /// Nothing, where the eventfd and the threads are this process's.
+    fn own(&self) -> Result<(), SyncError> {
+        if self.is_forked() { Err(SyncError::Forked) } else { Ok(()) }
+    }
+
     /// What it is, for messages.
     pub fn name(&self) -> String {
         format!("{} {}", self.controller.address(), self.source)
@@ -197,6 +215,11 @@ impl<T: Send + 'static> Connection<T> {
     /// Tells the kernel which eventfd to signal, unless the connection is about to end.
     pub fn attach(&self) -> Result<()> {
         let _one_at_a_time = unpoisoned(&self.trigger);
+        self.attach_alone()
+    }
+
+    /// As [`Connection::attach`], for whoever has the trigger.
+    fn attach_alone(&self) -> Result<()> {
         self.phase.admit()?;
         self.controller.attach(self.source, &self.eventfd)
     }
@@ -245,11 +268,36 @@ impl<T: Send + 'static> Connection<T> {
         self.phase.is_connected() && (self.source == Source::Error || !self.presence.is_gone())
     }
 
+    /// Before an error is told to its handler: whether the device answers. In no section, for the device may be gone
+    /// while one is held or poisoned.
+    pub fn verify_presence(&self) {
+        if self.source == Source::Error && self.controller.device_is_gone() && self.presence.mark_gone() {
+            log::error!("{}: the device is gone", self.controller.address());
+        }
+    }
+
     /// Lets INTx fire again, as long as it is this connection's and may be delivered.
     pub fn unmask(&self) -> Result<()> {
+        self.own()?;
         self.phase.admit()?;
+        if !self.source.is_line() {
+            return Ok(());
+        }
+        self.line_is_kept.store(false, Ordering::Release);
+        // Whoever activates looks the other way round: one of the two sees the other.
+        fence(Ordering::SeqCst);
         let quiet = self.backlog.is_inactive() || self.is_faulted();
-        if self.source.is_line() && !quiet { self.controller.unmask(self.source) } else { Ok(()) }
+        if quiet { Ok(()) } else { self.controller.unmask(self.source) }
+    }
+
+    /// The handler is about to be called: it decides when the line may fire again.
+    pub fn keep_line(&self) {
+        self.line_is_kept.store(true, Ordering::Release);
+    }
+
+    /// The handler has panicked, and decides nothing any more.
+    pub fn forget_line(&self) {
+        self.line_is_kept.store(false, Ordering::Release);
     }
 
     /// Whether the handler may be called.
@@ -275,6 +323,7 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Declares the state whole again, and delivers what came meanwhile to whoever shares it.
     pub fn clear_poison(&self) -> Result<()> {
+        self.own()?;
         if self.state.clear_poison() { self.controller.resume_all_behind(self.lock()) } else { Ok(()) }
     }
 
@@ -333,12 +382,15 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Lets delivery go on, with what came meanwhile as one call.
     pub fn activate(&self) -> Result<()> {
+        self.own()?;
         if self.backlog.activate() { self.resume() } else { Ok(()) }
     }
 
     fn resume(&self) -> Result<()> {
         self.replay()?;
-        self.unmask()
+        fence(Ordering::SeqCst);
+        // The handler runs, or has left the line masked on purpose.
+        if self.line_is_kept.load(Ordering::Acquire) { Ok(()) } else { self.unmask() }
     }
 
     pub fn is_faulted(&self) -> bool {
@@ -348,17 +400,23 @@ impl<T: Send + 'static> Connection<T> {
     /// Keeps the source from firing: INTx stays masked, of a message the kernel is told.
     pub fn quiet(&self) {
         self.counters.storm();
+        // With the trigger, so that whoever sees the fault and clears it attaches after this has detached.
+        let _one_at_a_time = unpoisoned(&self.trigger);
         if !self.faulted.swap(true, Ordering::AcqRel) && !self.source.is_line() {
-            self.detach();
+            self.controller.detach(self.source);
         }
     }
 
     /// Lets a source that was quieted fire again.
     pub fn clear_fault(&self) -> Result<()> {
+        self.own()?;
+        let _one_at_a_time = unpoisoned(&self.trigger);
         if !self.faulted.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        if self.source.is_line() { self.unmask() } else { self.attach() }
+        let cleared = if self.source.is_line() { self.unmask() } else { self.attach_alone() };
+        // It is as quiet as it was.
+        cleared.inspect_err(|_| self.faulted.store(true, Ordering::Release))
     }
 
     pub fn fail(&self, error: &std::io::Error, operation: &str) -> Error {
@@ -442,6 +500,16 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
         self.counters.left(timing)
     }
 
+    fn reentered(&self) {
+        if self.state.held_by_me() {
+            self.counters.reentered();
+        }
+    }
+
+    fn poisoned(&self) {
+        self.counters.poisoned();
+    }
+
     fn tell(&self, late: Late) {
         self.counters.tell(late);
     }
@@ -464,6 +532,7 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
     }
 
     fn defer(&self) -> Result<bool, SyncError> {
+        self.own()?;
         self.phase.admit()?;
         Ok(self.deferred.queue())
     }

@@ -39,6 +39,10 @@ pub trait AnyVector: Send + Sync {
     fn entered(&self, site: &'static Location<'static>) -> Result<Option<Timing>, SyncError>;
     /// A section of a set is about to be left.
     fn left(&self, timing: Timing) -> Late;
+    /// A set with this vector was refused as `Reentrant`: counts that, if this thread is in its section.
+    fn reentered(&self);
+    /// The routine of a set has panicked.
+    fn poisoned(&self);
     /// Tells the hook who was late.
     fn tell(&self, late: Late);
     /// The real-time priority of the handler's thread, if this is one whose state has the lock at `lock`.
@@ -262,7 +266,10 @@ impl Controller {
 
     /// Delivers what was kept of every vector whose state has the lock at `lock`.
     pub fn resume_all_behind(&self, lock: *const ()) -> Result<()> {
-        self.slots.connected().iter().try_for_each(|vector| vector.resume_if_behind(lock))
+        // Each, whatever the others say: nobody resumes the rest later.
+        let outcomes: Vec<_> =
+            self.slots.connected().iter().map(|vector| vector.resume_if_behind(lock)).collect();
+        outcomes.into_iter().collect()
     }
 
     pub fn statistics(&self) -> Vec<VectorStatistics> {

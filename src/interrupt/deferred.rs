@@ -11,7 +11,7 @@ use super::delivery::words_of;
 use super::slot::Next;
 use super::{FaultKind, Vector};
 use crate::Result;
-use crate::synchronize::{Patience, Rank, SyncError, set_held, signals, thread_id};
+use crate::synchronize::{Patience, SyncError, set_held, signals, thread_id};
 
 /// The routine that a vector's deferred calls run.
 pub type Routine<T> = Box<dyn FnMut(&Deferral<'_, T>) + Send>;
@@ -84,11 +84,10 @@ impl<T: Send + 'static> Worker<T> {
     pub fn spawn(connection: Arc<Connection<T>>, mut routine: Routine<T>) -> std::io::Result<Self> {
         let (controller, source) = (&connection.controller, connection.source);
         let name = format!("dirql/{}+{}", controller.short_address(), source.tag());
-        let standing = Rank::deferred(controller.number(), source.index());
+        let standing = source.standing(controller.number());
         let shared = connection.clone();
         let thread = signals::spawn_masked(name, move || {
             shared.deferred_thread.store(thread_id(), Ordering::Release);
-            // Below every vector of the device, so that a call enters them all, and above what waits for its end.
             set_held(standing);
             serve(&shared, &mut routine);
             drop(routine);

@@ -11,7 +11,7 @@ use super::deferred::{Routine, Worker};
 use super::slot::Slot;
 use super::storm::{StormGuard, StormLimit};
 use super::{FaultKind, Handled, Wait};
-use crate::synchronize::{Scheduling, SyncError, signals, thread_id};
+use crate::synchronize::{Scheduling, SyncError, set_held, signals, thread_id};
 use crate::{Error, Result};
 
 /// How a connection is served.
@@ -37,6 +37,8 @@ pub fn spawn<T: Send + 'static>(
     let worker = deferred.map(|routine| Worker::spawn(connection.clone(), routine)).transpose()?;
     let name = format!("dirql/{}/{}", connection.controller.short_address(), connection.source.tag());
     signals::spawn_masked(name, move || {
+        // For what runs outside of the section: hooks, and what the handler owns and drops.
+        set_held(connection.source.standing(connection.controller.number()));
         let _ending = Ending { connection: &connection, worker };
         Delivery { connection: &connection, storm: StormGuard::new(storm_limit), handler }.run(wait);
     })
@@ -71,6 +73,7 @@ impl<T: Send + 'static, H: Handler<T>> Delivery<'_, T, H> {
         while connection.phase.is_connected() {
             match wait.take(&connection.eventfd) {
                 Ok(count) if connection.phase.is_connected() => {
+                    connection.verify_presence();
                     connection.counters.arrived(count);
                     self.dispatch(count);
                 }
@@ -103,6 +106,7 @@ impl<T: Send + 'static, H: Handler<T>> Delivery<'_, T, H> {
             }
         };
         connection.counters.handler_entered(waited);
+        connection.keep_line();
         let began = Instant::now();
         // The state is not looked at after a panic: the section poisons it.
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.handler)(state, count, &connection.deferred)));
@@ -119,6 +123,7 @@ impl<T: Send + 'static, H: Handler<T>> Delivery<'_, T, H> {
                 // What it did not finish is delivered again once the poison is cleared: the lock says that it is
                 // poisoned only after this section.
                 connection.backlog.keep(count, || false);
+                connection.forget_line();
                 drop(section);
                 connection.counters.poisoned();
                 connection.report(FaultKind::HandlerPanicked(words_of(panic)));

@@ -51,7 +51,7 @@ impl<T: Send + 'static> ErrorSource<T> {
         let controller = Arc::new(controller);
         let revoked: Weak<Controller> = Arc::downgrade(&controller);
         core.on_revoke(revoked);
-        let looked_at = controller.clone();
+        let presence = core.presence().clone();
         let storm_limit = StormLimit::default();
         let service = Service { wait: Wait::Block, storm_limit, scheduling: None, deferred: None };
         let vector = builder::connect(
@@ -60,10 +60,7 @@ impl<T: Send + 'static> ErrorSource<T> {
             Ownership::Own(state),
             service,
             move |state, count, _| {
-                let device_is_gone = looked_at.device_is_gone();
-                if device_is_gone && looked_at.presence().mark_gone() {
-                    log::error!("{}: the device is gone", looked_at.address());
-                }
+                let device_is_gone = presence.is_gone();
                 handler(state, ErrorEvent { count, device_is_gone });
                 Ok(Handled::Yes)
             },

@@ -177,7 +177,7 @@ impl Interrupts {
     /// Queues the deferred call of a vector: see [`Vector::defer`].
     ///
     /// # Errors
-    /// `InvalidVector` for an index out of range, `NotConnected`, `Disconnecting`.
+    /// `InvalidVector` for an index out of range, `NotConnected`, `Disconnecting`, `Forked`.
     pub fn defer(&self, index: u16) -> Result<bool, SyncError> {
         self.controller.slots().get(index)?.defer()
     }

@@ -3,13 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use super::controller::AnyVector;
-use crate::synchronize::{SyncError, unpoisoned};
+use crate::synchronize::{SyncError, fork_count, unpoisoned};
 
 type Connections = Arc<[Arc<dyn AnyVector>]>;
 
 /// Who is connected, by index. A connection is in its slot until it has ended.
 pub struct Slots {
     count: u16,
+    /// Forks before: more, and this is a child, where the lock may be another thread's for ever.
+    forks: u32,
     inner: Mutex<Inner>,
 }
 
@@ -22,7 +24,7 @@ struct Inner {
 impl Slots {
     pub fn new(count: u16) -> Self {
         let inner = Inner { by_index: vec![None; count.into()], connected: Arc::default() };
-        Self { count, inner: Mutex::new(inner) }
+        Self { count, forks: fork_count(), inner: Mutex::new(inner) }
     }
 
     pub fn count(&self) -> u16 {
@@ -33,6 +35,9 @@ impl Slots {
     pub fn get(&self, index: u16) -> Result<Arc<dyn AnyVector>, SyncError> {
         if index >= self.count {
             return Err(SyncError::InvalidVector);
+        }
+        if self.is_forked() {
+            return Err(SyncError::Forked);
         }
         let slot = unpoisoned(&self.inner).by_index.get(usize::from(index)).cloned().flatten();
         match slot {
@@ -52,8 +57,11 @@ impl Slots {
         indices.into_iter().map(|index| self.get(index)).collect()
     }
 
-    /// Every connection, by index. They are used outside the slots' own lock.
+    /// Every connection, by index; none in a child. They are used outside the slots' own lock.
     pub fn connected(&self) -> Connections {
+        if self.is_forked() {
+            return Connections::default();
+        }
         unpoisoned(&self.inner).connected.clone()
     }
 
@@ -64,6 +72,10 @@ impl Slots {
     /// The connection at `address` has ended.
     pub fn leave(&self, index: u16, address: *const ()) {
         self.change(index, |slot| slot.take_if(|vector| std::ptr::eq(Arc::as_ptr(vector).cast(), address)));
+    }
+
+    fn is_forked(&self) -> bool {
+        fork_count() != self.forks
     }
 
     fn change(

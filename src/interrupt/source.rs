@@ -44,11 +44,12 @@ impl Source {
         }
     }
 
-    /// The lowest lock that somebody may hold who waits for the source's handler and deferred calls to end.
-    pub fn rank_of_end(self, device: u32) -> Rank {
+    /// Where the source's threads stand outside of any section: below every vector of the device, so that deferred calls
+    /// and hooks enter them all, and where whoever waits for their end must stand lower.
+    pub fn standing(self, device: u32) -> Rank {
         match self {
             Self::Vector(_, index) => Rank::deferred(device, index),
-            Self::Error => Rank::error(device),
+            Self::Error => Rank::deferred(device, u16::MAX),
         }
     }
 

@@ -77,7 +77,7 @@ impl<T: Send + 'static> Vector<T> {
     /// Each true leads to one run.
     ///
     /// # Errors
-    /// `NotConnected`, `Disconnecting`.
+    /// `NotConnected`, `Disconnecting`, `Forked`.
     pub fn defer(&self) -> Result<bool, SyncError> {
         AnyVector::defer(&*self.connection)
     }

@@ -52,7 +52,8 @@ fn synchronize<R>(
     routine: impl FnOnce(&mut VectorSet<'_, '_>) -> R,
 ) -> Result<R, SyncError> {
     let members: Vec<Member<'_>> = vectors.iter().map(|vector| vector.member()).collect();
-    let (result, late) = synchronize_set(&members, |held| {
+    controller.presence().check()?;
+    let entered = synchronize_set(&members, |held| {
         controller.presence().check()?;
         admit()?;
         // Few are timed. One that is being disconnected waits for this section to end, and is not of the set.
@@ -62,10 +63,25 @@ fn synchronize<R>(
                 timed.push((vector, timing));
             }
         }
+        let poisoning = Poisoning(vectors);
         let result = routine(&mut VectorSet { held });
+        std::mem::forget(poisoning);
         let late: Vec<_> = timed.into_iter().map(|(vector, timing)| (vector, vector.left(timing))).collect();
         Ok((result, late))
-    })??;
+    });
+    if let Err(SyncError::Reentrant) = entered {
+        vectors.iter().for_each(|vector| vector.reentered());
+    }
+    let (result, late) = entered??;
     late.into_iter().for_each(|(vector, late)| vector.tell(late));
     Ok(result)
+}
+
+/// Counts the panic that drops it.
+struct Poisoning<'a>(&'a [Arc<dyn AnyVector>]);
+
+impl Drop for Poisoning<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|vector| vector.poisoned());
+    }
 }

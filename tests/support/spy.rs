@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
 use dirql::backend::model::ModelBackend;
 use dirql::backend::{Backend, IommuInfo, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Window};
-use dirql::{Address, Iova, Result};
+use dirql::{Address, Error, ErrorKind, Iova, Result};
 use memmap2::{MmapOptions, MmapRaw};
 use vmm_sys_util::eventfd::EventFd;
 
@@ -24,6 +24,8 @@ pub struct Spy {
     pub file: Option<File>,
     /// Where it was mapped.
     pub mapped_at: Arc<AtomicUsize>,
+    /// No eventfd is taken.
+    pub refuses: Arc<AtomicBool>,
     /// Met when closing begins, and again before it ends.
     pub closing: Option<Arc<Barrier>>,
 }
@@ -37,6 +39,7 @@ impl Spy {
             mappable: None,
             file: None,
             mapped_at: Arc::default(),
+            refuses: Arc::default(),
             closing: None,
         }
     }
@@ -89,6 +92,9 @@ impl Backend for Spy {
     fn set_trigger(&self, index: IrqIndex, start: u32, eventfds: &[Option<&EventFd>]) -> Result<Option<u32>> {
         if index == IrqIndex::Request {
             return self.model.set_trigger(index, start, eventfds);
+        }
+        if self.refuses.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Busy, "a test").on(self.address()));
         }
         let copies = eventfds.iter().flatten().map(|eventfd| eventfd.try_clone().unwrap());
         self.eventfds.lock().unwrap().extend(copies);
