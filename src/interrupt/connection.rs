@@ -388,14 +388,15 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Takes the state out, unless it is a group's, and says that all is over.
     pub fn end(&self) {
-        if !self.is_shared {
-            match self.state.enter_poisoned() {
-                Ok(mut section) => {
+        // Also a group's section is entered: whoever was let in by this connection has left it then.
+        match self.state.enter_poisoned() {
+            Ok(mut section) => {
+                if !self.is_shared {
                     *unpoisoned(&self.remains) = section.take();
-                    section.finish();
                 }
-                Err(error) => log::error!("{}: end: {error}", self.name()),
+                section.finish();
             }
+            Err(error) => log::error!("{}: end: {error}", self.name()),
         }
         // The kernel may give the id to another thread.
         self.handler_thread.store(0, Ordering::Release);
