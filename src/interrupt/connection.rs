@@ -108,9 +108,7 @@ impl<T: Send + 'static> Connection<T> {
         site: &'static Location<'static>,
         routine: impl FnOnce(&mut T) -> R,
     ) -> Result<R, SyncError> {
-        self.phase.admit()?;
-        // Disconnected while this thread waited: the state may be there still, but the promise has ended.
-        self.enter(patience, site, || self.phase.admit(), routine)
+        self.phase.pass(|admitted| self.enter(patience, site, || admitted.again(), routine))
     }
 
     /// As [`Connection::section`], for the deferred call: it is let in until it has ended.
@@ -212,12 +210,10 @@ impl<T: Send + 'static> Connection<T> {
         if self.is_forked() {
             return false;
         }
-        let won = self.phase.begin_disconnecting();
-        if won {
+        self.phase.begin_disconnecting(|| {
             self.detach();
             self.wake();
-        }
-        won
+        })
     }
 
     /// Wakes the thread, which looks at the phase.
@@ -381,26 +377,25 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Begins the end, where nobody has: the thread ended by a failure of its own.
     pub fn begin_end(&self) {
-        if self.phase.begin_disconnecting() {
-            self.detach();
-        }
+        self.phase.begin_disconnecting(|| self.detach());
     }
 
     /// Takes the state out, unless it is a group's, and says that all is over.
     pub fn end(&self) {
-        // Also a group's section is entered: whoever was let in by this connection has left it then.
-        match self.state.enter_poisoned() {
-            Ok(mut section) => {
-                if !self.is_shared {
-                    *unpoisoned(&self.remains) = section.take();
+        self.phase.end(|| {
+            // Also a group's section is entered: whoever was let in by this connection has left it then.
+            match self.state.enter_poisoned() {
+                Ok(mut section) => {
+                    if !self.is_shared {
+                        *unpoisoned(&self.remains) = section.take();
+                    }
+                    section.finish();
                 }
-                section.finish();
+                Err(error) => log::error!("{}: end: {error}", self.name()),
             }
-            Err(error) => log::error!("{}: end: {error}", self.name()),
-        }
-        // The kernel may give the id to another thread.
-        self.handler_thread.store(0, Ordering::Release);
-        self.phase.end();
+            // The kernel may give the id to another thread.
+            self.handler_thread.store(0, Ordering::Release);
+        });
         self.over.complete();
     }
 }

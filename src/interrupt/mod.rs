@@ -29,6 +29,7 @@ mod slot;
 mod source;
 mod statistics;
 mod storm;
+mod sync;
 mod vector;
 mod vector_set;
 mod wait;

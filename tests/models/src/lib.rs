@@ -6,6 +6,8 @@
     reason = "loom's threads are not the system's, and its cells not `Sync`"
 )]
 
+mod connection;
+mod interrupt;
 mod lock;
 mod synchronize;
 

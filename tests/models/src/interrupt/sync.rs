@@ -1,0 +1,3 @@
+//! What the phase is made of here.
+
+pub use loom::sync::atomic::{AtomicU8, Ordering};
