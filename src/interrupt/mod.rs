@@ -26,6 +26,8 @@ mod overrun;
 mod phase;
 mod priority;
 mod slot;
+#[cfg(test)]
+mod slot_tests;
 mod source;
 mod statistics;
 mod storm;

@@ -9,6 +9,7 @@
 mod connection;
 mod interrupt;
 mod lock;
+mod slot;
 mod synchronize;
 
 /// Every interleaving in which threads are interrupted so often, where a bound is told.

@@ -1,3 +1,5 @@
-//! What the phase is made of here.
+//! What phase and slot are made of here.
 
-pub use loom::sync::atomic::{AtomicU8, Ordering};
+pub use loom::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+pub use super::park::{Thread, park_timeout};
