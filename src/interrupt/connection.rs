@@ -329,7 +329,7 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Lets delivery go on, with what came meanwhile as one call.
     pub fn activate(&self) -> Result<()> {
-        if self.backlog.activate() { self.resume() } else { Ok(()) }
+        self.backlog.activate(|| self.resume())
     }
 
     fn resume(&self) -> Result<()> {

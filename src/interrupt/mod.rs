@@ -8,6 +8,8 @@
 //! Source: `docs/synchronize.md`, R1 to R29; `drivers/vfio/pci/vfio_pci_intrs.c` of Linux.
 
 mod backlog;
+#[cfg(test)]
+mod backlog_tests;
 mod builder;
 mod connection;
 mod controller;

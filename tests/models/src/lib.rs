@@ -6,6 +6,7 @@
     reason = "loom's threads are not the system's, and its cells not `Sync`"
 )]
 
+mod backlog;
 mod connection;
 mod interrupt;
 mod lock;

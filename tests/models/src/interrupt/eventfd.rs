@@ -14,6 +14,11 @@ impl Eventfd {
         self.written.notify_one();
     }
 
+    /// Takes what there is.
+    pub fn take_now(&self) -> u64 {
+        std::mem::take(&mut *self.count.lock().unwrap())
+    }
+
     /// Waits for a count, and takes it.
     pub fn read(&self) -> u64 {
         let mut count = self.count.lock().unwrap();

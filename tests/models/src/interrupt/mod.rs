@@ -4,6 +4,9 @@ pub mod eventfd;
 pub mod park;
 pub mod sync;
 
+#[path = "../../../../src/interrupt/backlog.rs"]
+#[allow(dead_code, missing_docs, reason = "the library uses the rest")]
+pub mod backlog;
 #[path = "../../../../src/interrupt/phase.rs"]
 #[allow(dead_code, missing_docs, reason = "the library uses the rest")]
 pub mod phase;

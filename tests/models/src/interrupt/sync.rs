@@ -1,5 +1,5 @@
-//! What phase and slot are made of here.
+//! What phase, slot and backlog are made of here.
 
-pub use loom::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+pub use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 pub use super::park::{Thread, park_timeout};
