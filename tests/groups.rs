@@ -4,6 +4,7 @@ mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use dirql::ErrorKind;
 use dirql::interrupt::{Event, Handled, Interrupts, Mode, NoInterrupts, Priority};
@@ -56,6 +57,36 @@ fn advance(pair: &mut (u64, u64, u64)) {
     pair.0 += 1;
     std::hint::black_box(&mut *pair);
     pair.1 += 1;
+}
+
+/// A routine that was let in by one vector of a group is waited for by that vector's disconnect, though the state stays.
+#[test]
+fn r11_r27_a_disconnect_waits_for_the_routine_inside() {
+    let (device, _bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msix).unwrap();
+    let group = interrupts.group(&[0, 1], ()).unwrap();
+    let one = interrupts.vector_in(&group, 1).connect(|(), _| Handled::Yes).unwrap();
+    let has_left = AtomicBool::new(false);
+    let (inside, entered) = mpsc::channel();
+    let routine = || {
+        inside.send(()).unwrap();
+        eventually("the disconnect begins", || one.synchronize(|()| ()) != Err(SyncError::Reentrant));
+        // It has all the time to end, and must not.
+        let ended = (0..1_000).any(|_| {
+            std::thread::sleep(Duration::from_micros(50));
+            one.synchronize(|()| ()) != Err(SyncError::Disconnecting)
+        });
+        has_left.store(true, Ordering::Release);
+        ended
+    };
+    std::thread::scope(|scope| {
+        let caller = scope.spawn(|| one.synchronize(|()| routine()));
+        entered.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(one.disconnect(), Ok(None));
+        assert!(has_left.load(Ordering::Acquire), "disconnected, and a routine runs");
+        assert_eq!(caller.join().unwrap(), Ok(false), "over, and a routine runs");
+    });
+    assert_eq!(one.synchronize(|()| ()), Err(SyncError::NotConnected));
 }
 
 #[test]

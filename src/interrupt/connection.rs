@@ -111,9 +111,7 @@ impl<T: Send + 'static> Connection<T> {
         site: &'static Location<'static>,
         routine: impl FnOnce(&mut T) -> R,
     ) -> Result<R, SyncError> {
-        self.phase.admit()?;
-        // Disconnected while this thread waited: the state may be there still, but the promise has ended.
-        self.enter(patience, site, || self.phase.admit(), routine)
+        self.phase.pass(|admitted| self.enter(patience, site, || admitted.again(), routine))
     }
 
     /// As [`Connection::section`], for the deferred call: it is let in until it has ended.
@@ -235,12 +233,10 @@ impl<T: Send + 'static> Connection<T> {
         if self.is_forked() {
             return false;
         }
-        let won = self.phase.begin_disconnecting();
-        if won {
+        self.phase.begin_disconnecting(|| {
             self.detach();
             self.wake();
-        }
-        won
+        })
     }
 
     /// Wakes the thread, which looks at the phase.
@@ -383,7 +379,7 @@ impl<T: Send + 'static> Connection<T> {
     /// Lets delivery go on, with what came meanwhile as one call.
     pub fn activate(&self) -> Result<()> {
         self.own()?;
-        if self.backlog.activate() { self.resume() } else { Ok(()) }
+        self.backlog.activate(|| self.resume())
     }
 
     fn resume(&self) -> Result<()> {
@@ -439,25 +435,25 @@ impl<T: Send + 'static> Connection<T> {
 
     /// Begins the end, where nobody has: the thread ended by a failure of its own.
     pub fn begin_end(&self) {
-        if self.phase.begin_disconnecting() {
-            self.detach();
-        }
+        self.phase.begin_disconnecting(|| self.detach());
     }
 
     /// Takes the state out, unless it is a group's, and says that all is over.
     pub fn end(&self) {
-        if !self.is_shared {
+        self.phase.end(|| {
+            // Also a group's section is entered: whoever was let in by this connection has left it then.
             match self.state.enter_poisoned() {
                 Ok(mut section) => {
-                    *unpoisoned(&self.remains) = section.take();
+                    if !self.is_shared {
+                        *unpoisoned(&self.remains) = section.take();
+                    }
                     section.finish();
                 }
                 Err(error) => log::error!("{}: end: {error}", self.name()),
             }
-        }
-        // The kernel may give the id to another thread.
-        self.handler_thread.store(0, Ordering::Release);
-        self.phase.end();
+            // The kernel may give the id to another thread.
+            self.handler_thread.store(0, Ordering::Release);
+        });
         self.controller.slots().leave(self.source.index(), std::ptr::from_ref(self).cast());
         self.over.complete();
     }

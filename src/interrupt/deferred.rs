@@ -4,11 +4,10 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::connection::Connection;
 use super::delivery::words_of;
-use super::slot::Next;
 use super::{FaultKind, Vector};
 use crate::Result;
 use crate::synchronize::{Patience, SyncError, set_held, signals, thread_id};
@@ -89,7 +88,7 @@ impl<T: Send + 'static> Worker<T> {
         let thread = signals::spawn_masked(name, move || {
             shared.deferred_thread.store(thread_id(), Ordering::Release);
             set_held(standing);
-            serve(&shared, &mut routine);
+            shared.deferred.serve(|| run(&shared, &mut routine));
             drop(routine);
             shared.deferred_thread.store(0, Ordering::Release);
         })?;
@@ -104,17 +103,6 @@ impl<T: Send + 'static> Drop for Worker<T> {
         let Some(thread) = self.thread.take() else { return };
         if thread.join().is_err() {
             log::error!("{}: the thread of deferred calls panicked", self.connection.name());
-        }
-    }
-}
-
-fn serve<T: Send + 'static>(connection: &Connection<T>, routine: &mut Routine<T>) {
-    loop {
-        match connection.deferred.next() {
-            Next::Run => run(connection, routine),
-            // As long as nothing is to be done there is nothing to wait for; a stop wakes as well.
-            Next::Park => std::thread::park_timeout(Duration::from_secs(60)),
-            Next::End => return,
         }
     }
 }

@@ -8,6 +8,8 @@
 //! Source: `docs/synchronize.md`, R1 to R29; `drivers/vfio/pci/vfio_pci_intrs.c` of Linux.
 
 mod backlog;
+#[cfg(test)]
+mod backlog_tests;
 mod builder;
 mod connection;
 mod controller;
@@ -26,10 +28,13 @@ mod overrun;
 mod phase;
 mod priority;
 mod slot;
+#[cfg(test)]
+mod slot_tests;
 mod slots;
 mod source;
 mod statistics;
 mod storm;
+mod sync;
 mod vector;
 mod vector_set;
 mod wait;

@@ -1,8 +1,9 @@
 //! The slot of a deferred call: queued or not.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::Thread;
+use std::time::Duration;
+
+use super::sync::{AtomicU32, Ordering, Thread, park_timeout};
 
 const QUEUED: u32 = 1;
 const STOPPED: u32 = 2;
@@ -43,7 +44,7 @@ impl Slot {
     pub fn queue(&self) -> bool {
         let mut seen = self.state.load(Ordering::Relaxed);
         loop {
-            if seen & STOPPED != 0 {
+            if seen & STOPPED != 0 || cfg!(mutation = "queued_unwritten") && seen & QUEUED != 0 {
                 return false;
             }
             match self.state.compare_exchange_weak(seen, seen | QUEUED, Ordering::AcqRel, Ordering::Relaxed) {
@@ -61,40 +62,50 @@ impl Slot {
 
     /// Takes what is queued; for the one thread that runs the calls.
     pub fn next(&self) -> Next {
-        match self.state.fetch_and(!QUEUED, Ordering::AcqRel) {
+        let before = if cfg!(mutation = "cleared_late") {
+            self.state.load(Ordering::Acquire)
+        } else {
+            self.state.fetch_and(!QUEUED, Ordering::AcqRel)
+        };
+        match before {
             before if before & QUEUED != 0 => Next::Run,
             before if before & STOPPED != 0 => Next::End,
             _ => Next::Park,
         }
     }
 
+    /// Runs `call` for each that is queued, until there will be none; for the one thread that runs the calls.
+    pub fn serve(&self, mut call: impl FnMut()) {
+        loop {
+            match self.next() {
+                Next::Run => {
+                    call();
+                    if cfg!(mutation = "cleared_late") {
+                        self.state.fetch_and(!QUEUED, Ordering::AcqRel);
+                    }
+                }
+                // As long as nothing is to be done there is nothing to wait for; a stop wakes as well.
+                Next::Park => park_timeout(Duration::from_secs(60)),
+                Next::End => return,
+            }
+        }
+    }
+
     /// Takes no more calls. What is queued still runs.
     pub fn stop(&self) {
-        self.state.fetch_or(STOPPED, Ordering::AcqRel);
-        self.wake();
+        if cfg!(mutation = "stop_forgets") {
+            self.state.store(STOPPED, Ordering::Release);
+        } else {
+            self.state.fetch_or(STOPPED, Ordering::AcqRel);
+        }
+        if !cfg!(mutation = "stop_silent") {
+            self.wake();
+        }
     }
 
     fn wake(&self) {
         if let Some(thread) = self.thread.get() {
             thread.unpark();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn r26_queued_once_until_it_begins_and_never_after_the_stop() {
-        let slot = Slot::new(true);
-        assert_eq!(slot.next(), Next::Park);
-        assert!(slot.queue() && !slot.queue());
-        assert_eq!(slot.next(), Next::Run);
-        assert!(slot.queue());
-        slot.stop();
-        assert!(!slot.queue());
-        assert_eq!((slot.next(), slot.next()), (Next::Run, Next::End));
-        assert!(!Slot::new(false).queue());
     }
 }

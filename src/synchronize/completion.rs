@@ -1,8 +1,9 @@
 //! Waiting for what a handler has to say, outside any section.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use super::sync::{Arc, Condvar, Mutex};
 use super::unpoisoned;
 
 /// A count of events that a handler raises and a thread waits for: the kernel's `struct completion`.

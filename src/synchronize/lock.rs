@@ -159,7 +159,9 @@ impl Lock {
         if cfg!(mutation = "release_blind") {
             return self.word.store(0, RELEASE);
         }
-        if self.word.compare_exchange(me, 0, RELEASE, Ordering::Relaxed).is_err() {
+        // Whoever waits has marked the word: it is not `me` then.
+        let alone = if cfg!(mutation = "release_unhanded") { self.word.load(Ordering::Relaxed) } else { me };
+        if self.word.compare_exchange(alone, 0, RELEASE, Ordering::Relaxed).is_err() {
             self.release_contended();
         }
     }

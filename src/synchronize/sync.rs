@@ -1,7 +1,8 @@
-//! What the lock is made of, in one place: its models in `tests/models` are made of something else.
+//! What lock and completion are made of, in one place: their models in `tests/models` are made of something else.
 
 pub use std::hint::spin_loop;
 pub use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+pub use std::sync::{Arc, Condvar, Mutex};
 pub use std::thread::{sleep, yield_now};
 
 /// How often a waiter looks at the word, with pauses that double, before it lets another thread run, which may be the

@@ -2,8 +2,8 @@
 //! told.
 
 use loom::cell::UnsafeCell;
-use loom::sync::Arc;
 use loom::thread::JoinHandle;
+use std::sync::Arc;
 
 use crate::synchronize::lock::Lock;
 use crate::synchronize::{Patience, Rank, futex, thread};
@@ -63,11 +63,9 @@ fn spawn(id: u32, guarded: &Arc<Guarded>, body: impl FnOnce(&Guarded) + 'static)
     })
 }
 
-/// Every interleaving in which threads are interrupted so often, where a bound is told.
+/// A model whose first thread has an id too.
 fn model(preemptions: Option<usize>, body: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions;
-    builder.check(move || {
+    crate::model(preemptions, move || {
         thread::be(1);
         body();
     });

@@ -4,6 +4,9 @@ pub mod futex;
 pub mod sync;
 pub mod thread;
 
+#[path = "../../../../src/synchronize/completion.rs"]
+#[allow(dead_code, missing_docs, reason = "the library uses the rest")]
+mod completion;
 #[path = "../../../../src/synchronize/lock.rs"]
 #[allow(dead_code, missing_docs, reason = "the library uses the rest")]
 pub mod lock;
@@ -11,6 +14,7 @@ pub mod lock;
 #[allow(dead_code, missing_docs, reason = "the library uses the rest")]
 mod patience;
 
+pub use completion::Completion;
 pub use dirql::synchronize::{Rank, SyncError};
 pub use patience::Patience;
 
@@ -21,4 +25,9 @@ pub mod fork {
     }
 
     pub fn watch() {}
+}
+
+/// No model goes on after a panic.
+fn unpoisoned<T>(mutex: &sync::Mutex<T>) -> sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap()
 }

@@ -1,7 +1,8 @@
-//! What the lock is made of here.
+//! What lock and completion are made of here.
 
 pub use loom::hint::spin_loop;
 pub use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
 pub use loom::thread::yield_now;
 use std::time::Duration;
 
