@@ -108,15 +108,19 @@ impl Drop for Registered {
     }
 }
 
-/// The device in whose mapping this thread has just faulted at `address`. Safe in a signal handler.
+/// The device in whose mapping this thread has just faulted at `address`; none for what was a parent's, whose mappings
+/// a child has not. Safe in a signal handler.
 ///
 /// # Safety
 /// The caller interrupts the access, and uses the answer only until that goes on.
 pub unsafe fn faulted<'a>(address: usize) -> Option<&'a Presence> {
-    let presence = all().find_map(|node| node.device_at(address))?;
-    // SAFETY: whoever accesses a mapping keeps it, so it keeps the `Registered` beside it, and that the presence. The
-    // access stands still until the handler returns.
-    unsafe { presence.as_ref() }
+    all()
+        .filter_map(|node| node.device_at(address))
+        // SAFETY: whoever accesses a mapping keeps it, so it keeps the `Registered` beside it, and that the presence. The
+        // access stands still until the handler returns. What else is found there is a parent's, which a child forgets
+        // and never frees.
+        .filter_map(|presence| unsafe { presence.as_ref() })
+        .find(|presence| !presence.is_forked())
 }
 
 #[cfg(test)]
@@ -142,6 +146,32 @@ mod tests {
         assert_eq!(device(0x3fff), Some(Arc::as_ptr(&presences[1])));
         drop(two);
         assert_eq!(device(0x3000), None);
+    }
+
+    #[test]
+    fn r30_a_childs_mapping_is_found_where_a_parents_was() {
+        let range = 0x7000..0x8000;
+        let spare = Registered::new(&(0x6000..0x7000), Arc::new(Presence::new()));
+        let _parents = Registered::new(&range, Arc::new(Presence::new()));
+        // The child's comes behind the parent's in the list.
+        drop(spare);
+        // SAFETY: the child allocates a little, as the allocator allows it, and ends by `_exit`.
+        match unsafe { libc::fork() } {
+            0 => {
+                // SAFETY: both presences outlive the look.
+                let device = || unsafe { faulted(0x7000) }.map(ptr::from_ref);
+                let forgotten = device().is_none();
+                let presence = Arc::new(Presence::new());
+                let _childs = Registered::new(&range, presence.clone());
+                let found = device() == Some(Arc::as_ptr(&presence));
+                // SAFETY: ends the child at once.
+                unsafe { libc::_exit(if forgotten && found { 0 } else { 1 }) };
+            }
+            child => {
+                let status = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None).unwrap();
+                assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
+            }
+        }
     }
 
     #[test]

@@ -62,9 +62,7 @@ extern "C" fn on_sigbus(signal: libc::c_int, info: *mut libc::siginfo_t, context
 fn survive(address: usize) -> bool {
     // SAFETY: this thread's access to `address` has just faulted, and the answer is used here only.
     let presence = unsafe { registry::faulted(address) };
-    // In a child the mappings were not inherited: what is at their addresses is something else.
-    let (Some(presence), Some(ones)) = (presence.filter(|presence| !presence.is_forked()), Ones::prepared())
-    else {
+    let (Some(presence), Some(ones)) = (presence, Ones::prepared()) else {
         return false;
     };
     // Before anybody can read from the page that it is not the device's.
