@@ -224,3 +224,29 @@ fn r9_medium_waits_for_the_handler_and_low_does_not() {
         assert_eq!(high.join().unwrap(), Ok(0));
     });
 }
+
+#[test]
+fn r12_no_lock_takes_another_ones_place_in_lock_order() {
+    let (device, _bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msix).unwrap();
+    let group = interrupts.group(&[0, 1], ()).unwrap();
+    let one = interrupts.vector_in(&group, 1).connect(|(), _| Handled::Yes).unwrap();
+    let error = interrupts.connect(0, (), |(), _| Handled::Yes).unwrap_err();
+    assert!(error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("vector 0"), "{error}");
+    let zero = interrupts.vector_in(&group, 0).connect(|(), _| Handled::Yes).unwrap();
+    assert_eq!(interrupts.synchronize_all(|_| 7), Ok(7));
+    drop((zero, one));
+    drop(interrupts.connect(0, (), |(), _| Handled::Yes).unwrap());
+}
+
+#[test]
+fn a_vector_of_a_group_without_state_is_not_connected() {
+    let (device, _bus) = silent(|_| ());
+    let mut interrupts = device.interrupts(Mode::Msix).unwrap();
+    let group = interrupts.group(&[0], 7).unwrap();
+    let builder = interrupts.vector_in(&group, 0);
+    assert_eq!(group.into_inner().unwrap(), 7);
+    let error = builder.connect(|_, _| Handled::Yes).unwrap_err();
+    assert!(error.to_string().contains("taken out"), "{error}");
+    assert_eq!(interrupts.synchronize(0, || ()), Err(SyncError::NotConnected));
+}

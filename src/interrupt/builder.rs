@@ -107,6 +107,23 @@ fn vacant(controller: &Controller, index: u16) -> Result<Mode> {
     }
 }
 
+/// Whether the connection's state is there, and its lock has its place in lock order for itself.
+fn is_fit<T: Send + 'static>(connection: &Connection<T>) -> Result<()> {
+    let refuse = |why: &str| {
+        Err(Error::new(ErrorKind::InvalidArgument, format!("connecting of {}", connection.source))
+            .on(connection.controller.address())
+            .why(why))
+    };
+    if !connection.has_state()? {
+        return refuse("the state of its lock group has been taken out");
+    }
+    let others = connection.controller.slots().connected();
+    if others.iter().any(|other| other.member().stands_in_the_way_of(connection.state.member())) {
+        return refuse("a lock group with the same first vector is in use: it belongs into that");
+    }
+    Ok(())
+}
+
 /// Connects: eventfd, threads, state, and only then the kernel's trigger.
 pub fn connect<T: Send + 'static>(
     controller: &Arc<Controller>,
@@ -119,6 +136,7 @@ pub fn connect<T: Send + 'static>(
     let connection = Connection::new(controller.clone(), source, state, service.deferred.is_some())
         .map_err(|error| fail(&error, "making of an eventfd"))?;
     let connection = Arc::new(connection);
+    is_fit(&connection)?;
     let scheduling = service.scheduling.clone();
     let thread = delivery::spawn(connection.clone(), service, handler)
         .map_err(|error| fail(&error, "start of a vector's thread"))?;

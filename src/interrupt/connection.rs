@@ -176,6 +176,14 @@ impl<T: Send + 'static> Connection<T> {
         Ok(result)
     }
 
+    /// Whether the state is there: that of a group may have been taken out.
+    pub fn has_state(&self) -> Result<bool, SyncError> {
+        let section = self.state.enter_poisoned()?;
+        let is_there = section.is_some();
+        section.finish();
+        Ok(is_there)
+    }
+
     /// Whether the caller is this connection's handler, deferred call or fault hook, or what they dropped.
     pub fn on_own_thread(&self) -> bool {
         let me = thread_id();
@@ -343,6 +351,7 @@ impl<T: Send + 'static> Connection<T> {
     fn started(&self) -> Result<u32> {
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
+            self.phase.admit()?;
             match self.handler_thread.load(Ordering::Acquire) {
                 0 if Instant::now() < deadline => std::thread::yield_now(),
                 0 => {

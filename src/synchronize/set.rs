@@ -11,6 +11,13 @@ use super::{Patience, Protected, Rank, SyncError, signals, thread};
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a>(&'a Lock);
 
+impl Member<'_> {
+    /// Whether both stand at one place in lock order and are not the same lock: a set cannot have both.
+    pub fn stands_in_the_way_of(self, other: Member<'_>) -> bool {
+        self.0.rank() == other.0.rank() && !ptr::eq(self.0, other.0)
+    }
+}
+
 impl<T: ?Sized> Protected<T> {
     /// This lock as a member of a set.
     #[inline]

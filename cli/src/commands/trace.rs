@@ -21,18 +21,22 @@ pub fn trace(host: &Host, args: &Trace, output: &mut Output) -> Outcome {
         return Err(error.why("stdout cannot hold both the trace and the JSON document").into());
     }
     let stop = Stop::on_signals()?;
-    let mut watched = Watched::find(host, &args.target.device, &stop)?;
     let fail = |error: std::io::Error, what: &str| Error::io(&error, what).path(&args.output);
     // Before the trace, which nobody wants to do twice.
     let file = if to_stdout { None } else { Some(&args.output) };
-    let file = file
-        .map(|path| File::create(path).map_err(|error| fail(error, "creation of the trace")))
-        .transpose()?;
+    // What is there already stays until there is something to replace it.
+    let create = |path| File::options().write(true).create(true).truncate(false).open(path);
+    let file =
+        file.map(|path| create(path).map_err(|error| fail(error, "creation of the trace"))).transpose()?;
+    let mut watched = Watched::find(host, &args.target.device, &stop)?;
     let traced = watched.trace(args.seconds, &stop).map_err(End::from);
     let traced = watched.finish(traced)?;
     let summary = Summary::of(&traced)?;
     match file {
-        Some(mut file) => file.write_all(&traced).map_err(|error| fail(error, "writing of the trace"))?,
+        Some(mut file) => file
+            .set_len(0)
+            .and_then(|()| file.write_all(&traced))
+            .map_err(|error| fail(error, "writing of the trace"))?,
         None => std::io::stdout().write_all(&traced).map_err(unwritten)?,
     }
     if output.is_json() {
