@@ -1,14 +1,14 @@
 //! What all connections of one kind share: what is enabled, and who is connected.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use vmm_sys_util::eventfd::EventFd;
 
-use super::counters::{Late, Observation, Timing};
+use super::counters::Observation;
 use super::mode::Wanted;
 use super::slots::Slots;
 use super::source::Source;
@@ -17,47 +17,10 @@ use crate::backend::{IrqIndex, RegionIndex};
 use crate::core::{Core, Revoke};
 use crate::pci::register;
 use crate::presence::Presence;
-use crate::synchronize::{Member, SyncError, unpoisoned};
+use crate::synchronize::{SyncError, unpoisoned};
 use crate::{Address, Code, Error, ErrorKind, Result};
 
 type Hook = Arc<dyn Fn(&Fault) + Send + Sync>;
-
-/// What a connection is, whatever its state's type.
-pub trait AnyVector: Send + Sync {
-    /// Runs `routine`, asked for at `site`, serialized with the handler.
-    fn synchronize(
-        &self,
-        site: &'static Location<'static>,
-        routine: &mut dyn FnMut(),
-    ) -> Result<(), SyncError>;
-    /// Whether calls may go on.
-    fn admit(&self) -> Result<(), SyncError>;
-    /// The lock, as a member of a set.
-    fn member(&self) -> Member<'_>;
-    /// A section of a set was entered, asked for at `site`: its timing, if it is timed, for [`AnyVector::left`]. Refused
-    /// where calls may not go on.
-    fn entered(&self, site: &'static Location<'static>) -> Result<Option<Timing>, SyncError>;
-    /// A section of a set is about to be left.
-    fn left(&self, timing: Timing) -> Late;
-    /// A set with this vector was refused as `Reentrant`: counts that, if this thread is in its section.
-    fn reentered(&self);
-    /// The routine of a set has panicked.
-    fn poisoned(&self);
-    /// Tells the hook who was late.
-    fn tell(&self, late: Late);
-    /// The real-time priority of the handler's thread, if this is one whose state has the lock at `lock`.
-    fn priority_if_behind(&self, lock: *const ()) -> Option<u8>;
-    /// Raises the handler's thread to the priority, if this is one whose state has the lock at `lock`.
-    fn raise_if_behind(&self, lock: *const (), priority: u8) -> Result<()>;
-    /// Delivers what was kept, if this is one whose state has the lock at `lock`.
-    fn resume_if_behind(&self, lock: *const ()) -> Result<()>;
-    /// Queues a deferred call; false where one is queued.
-    fn defer(&self) -> Result<bool, SyncError>;
-    /// The counters.
-    fn statistics(&self) -> VectorStatistics;
-    /// Whether it has been disconnected for good.
-    fn is_over(&self) -> bool;
-}
 
 /// What is enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

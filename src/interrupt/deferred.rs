@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::connection::Connection;
-use super::delivery::words_of;
+use super::fault::words_of;
 use super::{FaultKind, Vector};
 use crate::Result;
 use crate::synchronize::{Patience, SyncError, set_held, signals, thread_id};

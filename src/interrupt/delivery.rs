@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::connection::Connection;
 use super::deferred::{Routine, Worker};
+use super::fault::words_of;
 use super::slot::Slot;
 use super::storm::{StormGuard, StormLimit};
 use super::{FaultKind, Handled, Wait};
@@ -146,15 +147,4 @@ impl<T: Send + 'static, H: Handler<T>> Delivery<'_, T, H> {
         }
         connection.unless_over(connection.unmask());
     }
-}
-
-/// What a panic said.
-pub fn words_of(panic: Box<dyn std::any::Any + Send>) -> String {
-    let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
-    let words = words
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without words".into());
-    // What was panicked with may panic when it is dropped.
-    catch_unwind(AssertUnwindSafe(|| drop(panic))).unwrap_or_else(std::mem::forget);
-    words
 }

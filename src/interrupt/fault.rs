@@ -1,6 +1,7 @@
 //! A handler that went wrong.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::Error;
 
@@ -50,4 +51,15 @@ impl fmt::Display for Fault {
             }
         }
     }
+}
+
+/// What a panic said.
+pub fn words_of(panic: Box<dyn std::any::Any + Send>) -> String {
+    let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
+    let words = words
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".into());
+    // What was panicked with may panic when it is dropped.
+    catch_unwind(AssertUnwindSafe(|| drop(panic))).unwrap_or_else(std::mem::forget);
+    words
 }

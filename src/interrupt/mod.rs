@@ -7,26 +7,31 @@
 //!
 //! Source: `docs/synchronize.md`, R1 to R29; `drivers/vfio/pci/vfio_pci_intrs.c` of Linux.
 
+mod any_vector;
 mod backlog;
 #[cfg(test)]
 mod backlog_tests;
 mod builder;
+mod ceiling;
 mod connection;
 mod controller;
 mod counters;
 mod deferred;
 mod delivery;
+mod erased;
 mod error_source;
 mod event;
 mod fault;
 mod group;
 mod histogram;
+mod holding;
 mod interrupts;
 mod mode;
 mod observer;
 mod overrun;
 mod phase;
 mod priority;
+mod section;
 mod slot;
 #[cfg(test)]
 mod slot_tests;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::controller::AnyVector;
+use super::any_vector::AnyVector;
 use crate::synchronize::{SyncError, fork_count, unpoisoned};
 
 type Connections = Arc<[Arc<dyn AnyVector>]>;

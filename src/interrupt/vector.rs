@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::any_vector::AnyVector;
 use super::connection::Connection;
-use super::controller::AnyVector;
 use super::{Histograms, Observer, VectorStatistics};
 use crate::Result;
 use crate::synchronize::{Patience, SyncError, unpoisoned};

@@ -4,7 +4,8 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::Vector;
-use super::controller::{AnyVector, Controller};
+use super::any_vector::AnyVector;
+use super::controller::Controller;
 use crate::synchronize::{Held, Member, SyncError, synchronize_set};
 
 /// The sections of several vectors, all held by this thread: see [`super::Interrupts::synchronize_set`].
