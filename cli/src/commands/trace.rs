@@ -21,6 +21,7 @@ pub fn trace(host: &Host, args: &Trace, output: &mut Output) -> Outcome {
         return Err(error.why("stdout cannot hold both the trace and the JSON document").into());
     }
     let stop = Stop::on_signals()?;
+    host.resolve(&args.target.device)?;
     let fail = |error: std::io::Error, what: &str| Error::io(&error, what).path(&args.output);
     // Before the trace, which nobody wants to do twice.
     let file = if to_stdout { None } else { Some(&args.output) };
