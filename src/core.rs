@@ -1,7 +1,7 @@
 //! What every handle of a device holds, and the order in which it goes.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
@@ -165,7 +165,18 @@ impl Core {
         let address = self.address();
         log::warn!("{address}: the host wants the device back, and it was not let go of: it is revoked");
         let revoked = std::mem::take(&mut *unpoisoned(&self.revoked));
-        revoked.iter().filter_map(Weak::upgrade).for_each(|revoked| revoked.revoke(deadline));
+        let revoked: Vec<_> = revoked.iter().filter_map(Weak::upgrade).collect();
+        revoked.iter().for_each(|revoked| revoked.revoke(deadline));
+        // One that is being dropped at this moment ends its interrupts itself, and is waited for.
+        let enabled = || {
+            [&self.interrupts_enabled, &self.errors_enabled]
+                .iter()
+                .filter(|enabled| enabled.load(Ordering::Acquire))
+                .count()
+        };
+        while enabled() > revoked.len() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
         let backend = &*self.backend;
         {
             let _one_at_a_time = unpoisoned(&self.command);

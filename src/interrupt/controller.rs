@@ -13,7 +13,7 @@ use super::mode::Wanted;
 use super::slots::Slots;
 use super::source::Source;
 use super::{Fault, Mode, Request, VectorStatistics};
-use crate::backend::{IrqIndex, RegionIndex};
+use crate::backend::{Backend, IrqIndex, RegionIndex};
 use crate::core::{Core, Revoke};
 use crate::pci::register;
 use crate::presence::Presence;
@@ -174,15 +174,28 @@ impl Controller {
 
     /// Tells the kernel to signal nobody.
     pub fn detach(&self, source: Source) {
-        // A device that is gone signals nobody, and the kernel's part of it goes with its descriptors.
-        if !self.is_triggered.load(Ordering::Relaxed) || self.presence().is_gone() {
-            return;
+        if matches!(source, Source::Vector(Mode::Intx, _) | Source::Error) {
+            return self.release();
         }
-        let outcome = self.core.backend().and_then(|backend| match source {
-            Source::Vector(Mode::Intx, _) | Source::Error => backend.release(source.irq()),
-            Source::Vector(..) => backend.set_trigger(source.irq(), source.index().into(), &[None]).map(drop),
-        });
-        self.log_unless_gone(outcome);
+        // A device that is gone signals nobody; its vectors are released together.
+        if self.is_triggered.load(Ordering::Relaxed) && !self.presence().is_gone() {
+            let detached = |backend: &dyn Backend| {
+                backend.set_trigger(source.irq(), source.index().into(), &[None]).map(drop)
+            };
+            self.log_unless_gone(self.core.backend().and_then(detached));
+        }
+    }
+
+    /// Disables what is enabled, once, also of a device that is gone.
+    fn release(&self) {
+        let irq = match self.enabled {
+            Enabled::Vectors(mode) => mode.irq(),
+            Enabled::Errors => IrqIndex::Error,
+            Enabled::Nothing => return,
+        };
+        if self.is_triggered.swap(false, Ordering::AcqRel) {
+            self.log_unless_gone(self.core.closing_backend().release(irq));
+        }
     }
 
     /// What fails because there is no device any more need not be told.
@@ -243,16 +256,7 @@ impl Controller {
 impl Revoke for Controller {
     /// Disables what is enabled. The connections' threads end when their owners drop them.
     fn revoke(&self, _deadline: Instant) {
-        let irq = match self.enabled {
-            Enabled::Vectors(mode) => mode.irq(),
-            Enabled::Errors => IrqIndex::Error,
-            Enabled::Nothing => return,
-        };
-        if self.is_triggered.swap(false, Ordering::Relaxed)
-            && let Err(error) = self.core.closing_backend().release(irq)
-        {
-            log::debug!("{error}");
-        }
+        self.release();
     }
 }
 
@@ -284,12 +288,7 @@ impl Drop for Controller {
         if self.is_forked() {
             return;
         }
-        // A line and the error source were released with their one connection.
-        if let Enabled::Vectors(mode @ (Mode::Msi | Mode::Msix)) = self.enabled
-            && self.is_triggered.load(Ordering::Relaxed)
-        {
-            self.log_unless_gone(self.core.backend().and_then(|backend| backend.release(mode.irq())));
-        }
+        self.release();
         let enabled = match self.enabled {
             Enabled::Errors => &self.core.errors_enabled,
             Enabled::Vectors(_) | Enabled::Nothing => &self.core.interrupts_enabled,
