@@ -62,7 +62,9 @@ impl<T: Send + 'static> Connection<T> {
         routine: impl FnOnce(&mut T) -> R,
     ) -> Result<R, SyncError> {
         let waited = section.waited_ns();
-        let admitted = if self.presence.is_gone() { Err(SyncError::DeviceGone) } else { admitted };
+        // Who did not wait has just looked.
+        let gone = waited > 0 && self.presence.is_gone();
+        let admitted = if gone { Err(SyncError::DeviceGone) } else { admitted };
         let state = match (admitted, section.as_mut()) {
             (Ok(()), Some(state)) => state,
             (refused, _) => {
