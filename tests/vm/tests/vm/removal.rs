@@ -80,14 +80,30 @@ fn unbind() -> Result<()> {
         println!("{words}: unbound after {seconds:.2} s of the guest's time");
         machine.root(&format!("dirql bind {NIC} --owner demo"))?.ok()?;
     }
-    // A test that the host takes the device from is a test that failed.
-    let running = machine.command(&format!("dirql selftest {NIC}")).user("demo").spawn()?;
-    let opened = format!("ls -l /proc/{}/fd | grep -q vfio-device", running.pid());
-    machine.shell(&format!("until {opened}; do :; done"))?.ok()?;
-    unbind_now(&machine, NIC)?;
-    let failed = format!("error: selftest for {NIC} failed: ENODEV (");
-    running.wait(PATIENCE)?.exits(7)?.says(&[&failed, "why: the host wants the device back", "E13"])?;
+    let refused = interrupted_selftest(&machine)?;
+    refused.exits(7)?.says(&[
+        &format!("error: selftest for {EDU} failed: ENODEV ("),
+        "why: the host wants the device back",
+        "E13",
+    ])?;
     no_faults(&machine)
+}
+
+/// Takes the device from a selftest that holds it. That of edu copies by DMA for a while; where one was over
+/// before the unbind reached it, the next one is tried.
+fn interrupted_selftest(machine: &Machine) -> Result<Output> {
+    for _ in 0..20 {
+        let running = machine.command(&format!("dirql selftest {EDU}")).user("demo").spawn()?;
+        let fds = format!("/proc/{}/fd", running.pid());
+        machine.shell(&format!("while [ -e {fds} ] && ! ls -l {fds} | grep -q vfio-device; do :; done"))?;
+        unbind_now(machine, EDU)?;
+        let output = running.wait(PATIENCE)?;
+        if output.code() != Some(0) {
+            return Ok(output);
+        }
+        machine.root(&format!("dirql bind {EDU} --owner demo"))?.ok()?;
+    }
+    Err("twenty selftests were over before the host could take the device".into())
 }
 
 fn unplug() -> Result<()> {
