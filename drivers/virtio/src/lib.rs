@@ -1,0 +1,16 @@
+//! Virtio devices on PCI, in safe Rust.
+//!
+//! In reading order:
+//!
+//! - [`features`] are the bits that driver and device agree on.
+//! - [`transport`] finds a device's registers, resets it, agrees with it and tells it of queues.
+//! - [`queue`] are its rings, split and packed, with nothing believed that the device writes.
+//!
+//! Source: Virtual I/O Device (VIRTIO) 1.2.
+#![forbid(unsafe_code)]
+
+pub mod features;
+pub mod queue;
+pub mod transport;
+
+pub use self::features::Features;
