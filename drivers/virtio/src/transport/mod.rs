@@ -135,6 +135,14 @@ impl Transport {
             .why(format!("register {CONFIG_GENERATION} changed {PATIENCE} times meanwhile")))
     }
 
+    /// Changes with the device's configuration.
+    ///
+    /// # Errors
+    /// Where the register cannot be accessed.
+    pub fn generation(&self) -> Result<u8> {
+        self.read(CONFIG_GENERATION)
+    }
+
     fn status(&self) -> Result<u8> {
         self.read(DEVICE_STATUS)
     }

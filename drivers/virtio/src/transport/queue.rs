@@ -9,6 +9,7 @@ use super::register::{
     CONFIG_MSIX_VECTOR, NO_VECTOR, NUM_QUEUES, QUEUE_DESC, QUEUE_DEVICE, QUEUE_DRIVER, QUEUE_ENABLE,
     QUEUE_MSIX_VECTOR, QUEUE_NOTIFY_OFF, QUEUE_RESET, QUEUE_SELECT, QUEUE_SIZE,
 };
+use super::vectors::Plan;
 use super::{Doorbell, Transport};
 use crate::features::Features;
 
@@ -75,6 +76,18 @@ impl Transport {
     /// `Device` where the device has no resources for it.
     pub fn assign_config(&self, vector: Option<u16>) -> Result<()> {
         self.assign(CONFIG_MSIX_VECTOR, vector, "the configuration")
+    }
+
+    /// Whether the device has resources for all vectors of a plan, of which it forgets again.
+    pub(super) fn takes(&self, plan: &Plan) -> Result<bool> {
+        let mut taken = self.assign_config(Some(plan.config)).is_ok();
+        for (queue, vector) in (0..).zip(&plan.queues) {
+            self.write(QUEUE_SELECT, queue)?;
+            taken &= self.assign(QUEUE_MSIX_VECTOR, Some(*vector), "a queue").is_ok();
+            self.assign(QUEUE_MSIX_VECTOR, None, "a queue")?;
+        }
+        self.assign_config(None)?;
+        Ok(taken)
     }
 
     /// A device that has no resources for a vector says so when it is read back (VIRTIO 1.2, 4.1.5.1.2).
