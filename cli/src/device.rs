@@ -1,7 +1,7 @@
 //! The devices that this command drives: found, opened, started, stopped.
 
 use dirql::class::net::Net;
-use dirql::driver::{Driver, Registration};
+use dirql::driver::{Driver, Registration, Settings};
 use dirql::host::{Function, Host};
 use dirql::interrupt::{Observer, VectorStatistics};
 use dirql::pci::Names;
@@ -53,26 +53,26 @@ pub struct Running {
 }
 
 impl Running {
-    /// Opens the device that `name` means, and starts it with the driver that matches. When the host wants it back, `stop`
+    /// Opens the device that `name` means, and starts it with the driver that matches and these settings. When the host wants it back, `stop`
     /// says so.
     ///
     /// # Errors
     /// Where there is no such device or no driver for it, it cannot be opened, or it does not start.
-    pub fn start(host: &Host, name: &str, stop: &Stop) -> Result<Self> {
+    pub fn start(host: &Host, name: &str, settings: &Settings, stop: &Stop) -> Result<Self> {
         let function = host.resolve(name)?;
         let registration = require_driver(&function)?;
         let device = Device::open(function.address)?;
         stop.on_release(device.release_request());
-        Self::probe(device, registration)
+        Self::probe(device, registration, settings)
     }
 
     /// Starts an opened device.
     ///
     /// # Errors
     /// Where it does not start.
-    pub fn probe(device: Device, registration: &'static Registration) -> Result<Self> {
+    pub fn probe(device: Device, registration: &'static Registration, settings: &Settings) -> Result<Self> {
         let (address, release) = (device.address(), device.release_request());
-        let driver = (registration.probe)(device)?;
+        let driver = (registration.probe)(device, settings)?;
         let published = driver.observer().map(telemetry::publish).transpose().unwrap_or_else(|error| {
             log::warn!("{error}");
             None
@@ -170,7 +170,7 @@ pub mod tests {
             let stop = Stop::never();
             let release = device.release_request();
             stop.on_release(release.clone());
-            let running = Running::probe(device, &dirql_edu::DRIVER).unwrap();
+            let running = Running::probe(device, &dirql_edu::DRIVER, &Settings::default()).unwrap();
             assert!(!stop.is_wanted());
             bus.request_release();
             assert!(release.wait(std::time::Duration::from_secs(20)) && stop.is_wanted());
@@ -189,7 +189,7 @@ pub mod tests {
 
     #[test]
     fn without_a_request_the_use_decides() {
-        let running = || Running::probe(edu(), &dirql_edu::DRIVER).unwrap();
+        let running = || Running::probe(edu(), &dirql_edu::DRIVER, &Settings::default()).unwrap();
         assert_eq!(running().finish(Ok(7)).unwrap(), 7);
         let failed = Error::new(ErrorKind::Busy, "a test").into();
         let Err(End::Failed(error)) = running().finish::<()>(Err(failed)) else { panic!("it failed") };
@@ -198,7 +198,7 @@ pub mod tests {
 
     #[test]
     fn a_teaching_device_is_no_network_interface() {
-        let mut running = Running::probe(edu(), &dirql_edu::DRIVER).unwrap();
+        let mut running = Running::probe(edu(), &dirql_edu::DRIVER, &Settings::default()).unwrap();
         let error = running.net().err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Precondition);
         running.stop().unwrap();

@@ -28,7 +28,8 @@ impl Dma {
     /// E9 with the figures where the memlock limit refuses; E10 where no address is left within the mask.
     pub fn buffer(&self, len: usize) -> Result<Buffer> {
         let align = len.clamp(1, 4096).next_power_of_two();
-        Ok(Buffer { block: self.block(len, align)?, core: self.core.clone(), lent: false })
+        let block = self.block(len, align)?;
+        Ok(Buffer { owned: Box::new(Owned { block, core: self.core.clone(), lent: false }) })
     }
 
     /// A descriptor ring of `entries`, zeroed, aligned to a page. See [`Ring`].
@@ -76,6 +77,11 @@ impl<D: zerocopy::FromBytes + zerocopy::IntoBytes + Copy + Send + 'static> Descr
 /// }
 /// ```
 pub struct Buffer {
+    /// One pointer wide: buffers move in and out of rings a million times a second.
+    owned: Box<Owned>,
+}
+
+struct Owned {
     block: Block,
     core: Arc<Core>,
     /// Not given back to the pool on drop: the device may still write it.
@@ -85,28 +91,32 @@ pub struct Buffer {
 impl Buffer {
     /// Bytes.
     #[allow(clippy::len_without_is_empty, reason = "an empty buffer cannot be had")]
+    #[inline]
     pub fn len(&self) -> usize {
-        self.block.len
+        self.owned.block.len
     }
 
     /// The bytes.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
-        self.block.bytes()
+        self.owned.block.bytes()
     }
 
     /// The bytes, to write.
+    #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        self.block.bytes_mut()
+        self.owned.block.bytes_mut()
     }
 
     /// Lends the memory to the device.
+    #[inline]
     pub fn lend(mut self) -> Lent {
-        self.lent = true;
+        self.owned.lent = true;
         Lent { buffer: self }
     }
 }
 
-impl Drop for Buffer {
+impl Drop for Owned {
     fn drop(&mut self) {
         // In a child, the pool is nobody's.
         if !self.lent && !self.core.is_forked() {
@@ -117,7 +127,7 @@ impl Drop for Buffer {
 
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Buffer({} bytes at {:#x})", self.block.len, self.block.iova)
+        write!(f, "Buffer({} bytes at {:#x})", self.owned.block.len, self.owned.block.iova)
     }
 }
 
@@ -140,21 +150,24 @@ pub struct Lent {
 
 impl Lent {
     /// Where the device finds it.
+    #[inline]
     pub fn iova(&self) -> Iova {
-        Iova(self.buffer.block.iova)
+        Iova(self.buffer.owned.block.iova)
     }
 
     /// Bytes.
     #[allow(clippy::len_without_is_empty, reason = "an empty buffer cannot be had")]
+    #[inline]
     pub fn len(&self) -> usize {
-        self.buffer.block.len
+        self.buffer.owned.block.len
     }
 
     /// Takes the memory back. The device has said that it is done with it, or has been stopped.
+    #[inline]
     pub fn reclaim(self) -> Buffer {
         std::sync::atomic::fence(std::sync::atomic::Ordering::Acquire);
         let mut buffer = self.buffer;
-        buffer.lent = false;
+        buffer.owned.lent = false;
         buffer
     }
 }

@@ -72,18 +72,21 @@ impl Block {
         Self { start, len, iova, chunk, offset }
     }
 
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: the block's bytes are valid and initialised (`Memory` is zeroed), and only it reaches them. A
         // buffer calls this only while it is not lent: that the device then leaves them alone is the driver's word.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 
+    #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as for `bytes`; and the block is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 
     /// The `index`th `D` of the block, as the device left it at some time: fields may come from different times.
+    #[inline]
     pub fn load<D: zerocopy::FromBytes>(&self, index: usize) -> D {
         // SAFETY: `entry` is inside the block and aligned; any bytes are a `D`; the device may write meanwhile, which
         // is what volatile allows for.
@@ -91,6 +94,7 @@ impl Block {
     }
 
     /// Writes the `index`th `D` of the block.
+    #[inline]
     pub fn store<D: zerocopy::IntoBytes>(&mut self, index: usize, value: D) {
         // SAFETY: as for `load`; `D` has no padding, so every byte written is initialised.
         unsafe { self.entry::<D>(index).write_volatile(value) };

@@ -96,6 +96,23 @@ impl<D: Descriptor, B> Ring<D, B> {
         Ok(())
     }
 
+    /// The `n`th lent entry, from the oldest on, as the device left it; `None` where fewer are lent.
+    #[inline]
+    pub fn peek(&self, n: u32) -> Option<D> {
+        (n < self.lent).then(|| self.block.load(self.wrap(self.head + n) as usize))
+    }
+
+    /// Changes the entry that was lent last, before the device was told of it.
+    #[inline]
+    pub fn amend_last(&mut self, change: impl FnOnce(&mut D)) {
+        if let Some(last) = self.lent.checked_sub(1) {
+            let index = self.wrap(self.head + last) as usize;
+            let mut descriptor = self.block.load(index);
+            change(&mut descriptor);
+            self.block.store(index, descriptor);
+        }
+    }
+
     /// Takes the oldest lent entry back if `done` holds for it.
     #[inline]
     pub fn reclaim_if(&mut self, done: impl FnOnce(&D) -> bool) -> Option<(D, B)> {

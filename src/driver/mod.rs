@@ -4,10 +4,10 @@
 //! running, turns bus mastering on, connects its vectors and starts the device. [`Driver::stop`] takes it down in the
 //! reverse order; a driver that is merely dropped does the same and logs what goes wrong.
 
-use crate::class::net::Net;
-use crate::interrupt::{Observer, VectorStatistics};
+use crate::class::net::{self, Net};
+use crate::interrupt::{Best, Mode, Observer, Request, VectorStatistics};
 use crate::selftest::Check;
-use crate::{Device, Error, Result};
+use crate::{Device, Result};
 
 /// A started device.
 pub trait Driver: Send {
@@ -48,7 +48,27 @@ pub struct Registration {
     /// Vendor and device ids of what it drives.
     pub ids: &'static [(u16, u16)],
     /// Starts the device.
-    pub probe: fn(Device) -> Result<Box<dyn Driver>, Error>,
+    pub probe: Probe,
+}
+
+/// Starts a device.
+pub type Probe = fn(Device, &Settings) -> Result<Box<dyn Driver>>;
+
+/// What a device is started with. What is for another class of devices does not matter; what is for its own, and it
+/// cannot do, is an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// How its interrupts shall arrive; `None` is the best way that it has.
+    pub interrupts: Option<Mode>,
+    /// What a network interface is started with.
+    pub net: net::Settings,
+}
+
+impl Settings {
+    /// The interrupts to ask the device for.
+    pub fn request(&self) -> Request {
+        self.interrupts.map_or(Request::from(Best), Request::from)
+    }
 }
 
 impl Registration {

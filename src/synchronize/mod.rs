@@ -18,7 +18,7 @@ mod rank;
 mod scheduling;
 mod set;
 pub mod signals;
-mod sync;
+pub(crate) mod sync;
 mod thread;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -116,6 +116,8 @@ mod tests {
     use dirql_edu::model::EduModel;
 
     use super::super::watched::nowhere;
+    use dirql::driver::Settings;
+
     use super::*;
     use crate::device::Running;
     use crate::device::tests::edu;
@@ -127,7 +129,8 @@ mod tests {
 
     #[test]
     fn shows_a_device_of_its_own() {
-        let mut watched = Watched::own(Running::probe(edu(), &dirql_edu::DRIVER).unwrap()).unwrap();
+        let mut watched =
+            Watched::own(Running::probe(edu(), &dirql_edu::DRIVER, &Settings::default()).unwrap()).unwrap();
         let document = seen(&mut watched);
         watched.finish(Ok(())).unwrap();
         assert_eq!(
@@ -141,7 +144,7 @@ mod tests {
     fn asks_the_program_that_drives_the_device() {
         let address = nowhere(1);
         let device = Device::from_backend(EduModel::backend_with(|config| config.address = address)).unwrap();
-        let mut running = Running::probe(device, &dirql_edu::DRIVER).unwrap();
+        let mut running = Running::probe(device, &dirql_edu::DRIVER, &Settings::default()).unwrap();
         let mut watched = Watched::Asked(Source::find(address).unwrap().unwrap());
         running.driver().selftest();
         let document = seen(&mut watched);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use dirql::Result;
-use dirql::class::net::{Link, Statistics};
+use dirql::class::net::{Interest, Link, Statistics};
+use dirql::driver::Settings;
 use dirql::host::Host;
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ const FRAMES: usize = 256;
 /// Starts the device, shows its vectors until the user or `--seconds` ends it, and stops it.
 pub fn run(host: &Host, args: &Run, output: &mut Output) -> Outcome {
     let stop = Stop::on_signals()?;
-    let mut running = Running::start(host, &args.target.device, &stop)?;
+    let mut running = Running::start(host, &args.target.device, &Settings::default(), &stop)?;
     let watched = watch(&mut running, args.seconds, &stop, output);
     let document = running.finish(watched)?;
     if output.is_json() { output.document(&document) } else { Ok(()) }
@@ -92,9 +93,9 @@ impl Seen {
             stop.sleep_until(then);
             return Ok(None);
         };
-        net.wait(then.saturating_duration_since(Instant::now()).min(SLICE))?;
+        net.queue().wait(Interest::Receive, then.saturating_duration_since(Instant::now()).min(SLICE))?;
         // Nobody wants the frames, but their buffers are needed.
-        while net.receive(FRAMES, &mut |_| {})? == FRAMES && Instant::now() < then {}
+        while net.queue().receive(FRAMES, &mut |_| {})? == FRAMES && Instant::now() < then {}
         self.statistics = Some(net.statistics()?);
         let link = net.link()?;
         let news = self.link.replace(link) != Some(link);
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn ends_by_itself_and_says_what_it_saw() {
-        let mut running = Running::probe(edu(), &dirql_edu::DRIVER).unwrap();
+        let mut running = Running::probe(edu(), &dirql_edu::DRIVER, &Settings::default()).unwrap();
         let mut output = Output::new(true);
         let time = Some(Duration::from_millis(20));
         let document = watch(&mut running, time, &Stop::never(), &mut output).unwrap();

@@ -1,6 +1,7 @@
 //! `dirql selftest BDF`: everything about a device that can be tried.
 
 use dirql::driver::Registration;
+use dirql::driver::Settings;
 use dirql::host::Host;
 use dirql::selftest::{Check, Outcome as Verdict};
 use dirql::{Address, Device, Error, ErrorKind};
@@ -40,7 +41,7 @@ fn try_all(device: Device, registration: Option<&'static Registration>) -> Vec<C
         checks.push(Check::absent("driver", "the host wants the device back"));
         return checks;
     }
-    match Running::probe(device, registration) {
+    match Running::probe(device, registration, &Settings::default()) {
         Ok(mut running) => {
             checks.extend(running.driver().selftest());
             checks.push(Check::of("stop", running.stop().map(|()| "the device was stopped".into())));

@@ -92,13 +92,16 @@ mod tests {
     use serde_json::Value;
 
     use super::super::watched::nowhere;
+    use dirql::driver::Settings;
+
     use super::*;
     use crate::device::Running;
     use crate::device::tests::edu;
 
     #[test]
     fn traces_a_device_of_its_own() {
-        let mut watched = Watched::own(Running::probe(edu(), &dirql_edu::DRIVER).unwrap()).unwrap();
+        let mut watched =
+            Watched::own(Running::probe(edu(), &dirql_edu::DRIVER, &Settings::default()).unwrap()).unwrap();
         let traced = watched.trace(Duration::from_millis(10), &Stop::never()).unwrap();
         watched.finish(Ok(())).unwrap();
         let summary = Summary::of(&traced).unwrap();
@@ -109,7 +112,7 @@ mod tests {
     fn another_program_traces_itself() {
         let address = nowhere(2);
         let device = Device::from_backend(EduModel::backend_with(|config| config.address = address)).unwrap();
-        let mut running = Running::probe(device, &dirql_edu::DRIVER).unwrap();
+        let mut running = Running::probe(device, &dirql_edu::DRIVER, &Settings::default()).unwrap();
         let observer = running.observer().unwrap();
         let mut watched = Watched::Asked(Source::find(address).unwrap().unwrap());
         let traced = std::thread::scope(|scope| {

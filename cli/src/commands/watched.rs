@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dirql::Result;
+use dirql::driver::Settings;
 use dirql::host::Host;
 use dirql::interrupt::Observer;
 use dirql::telemetry::{Report, Source};
@@ -40,7 +41,7 @@ impl Watched {
     pub fn find(host: &Host, device: &str, stop: &Stop) -> Result<Self> {
         match Source::find(host.resolve(device)?.address)? {
             Some(source) => Ok(Self::Asked(source)),
-            None => Self::own(Running::start(host, device, stop)?),
+            None => Self::own(Running::start(host, device, &Settings::default(), stop)?),
         }
     }
 

@@ -9,7 +9,7 @@ pub mod wire;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant as Clock};
 
-use dirql::class::net::{Mac, Net};
+use dirql::class::net::{Interest, Mac, Net};
 use dirql::{Address, Error, ErrorKind, Result};
 use smoltcp::iface::{Config, Interface, PollIngressSingleResult, SocketHandle, SocketSet};
 use smoltcp::phy::ChecksumCapabilities;
@@ -212,7 +212,7 @@ impl<'n> Stack<'n> {
         let now = self.now();
         let due = self.interface.poll_delay(now, &self.sockets).map_or(SLICE, Duration::from);
         let left = deadline.saturating_duration_since(Clock::now());
-        self.phy.net().wait(due.min(left).min(SLICE)).map(|_| ())
+        self.phy.net().queue().wait(Interest::Receive, due.min(left).min(SLICE)).map(|_| ())
     }
 
     fn now(&self) -> Instant {

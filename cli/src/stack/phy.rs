@@ -46,7 +46,9 @@ impl Device for Phy<'_> {
     fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Room<'_>)> {
         let Self { net, frame, failed } = self;
         frame.clear();
-        match net.receive(1, &mut |bytes| frame.extend_from_slice(bytes)) {
+        match net.queue().receive(1, &mut |received| {
+            received.parts().iter().for_each(|part| frame.extend_from_slice(part))
+        }) {
             Ok(0) => None,
             Ok(_) => Some((Received(frame), Room { net: &mut **net, failed })),
             Err(error) => {
@@ -87,10 +89,10 @@ impl TxToken for Room<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, write: F) -> R {
         let mut write = Some(write);
         let mut result = None;
-        let queued = self.net.transmit(&mut |buffer| {
+        let queued = self.net.queue().transmit(&mut |buffer| {
             let frame = buffer.get_mut(..len)?;
             result = Some(write.take()?(frame));
-            Some(len)
+            Some(len.into())
         });
         if let Err(error) = queued {
             self.failed.get_or_insert(error);

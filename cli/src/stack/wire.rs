@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use dirql::class::net::{Link, MAX_FRAME, Mac, Net, Statistics};
+use dirql::class::net::{
+    Filter, Frame, Incoming, Interest, Link, MAX_FRAME, MTU, Mac, Net, Offloads, Outgoing, Queue,
+    QueueCounters, Statistics,
+};
 use dirql::{Error, ErrorKind, Result};
 
 use super::peer::Peer;
@@ -59,12 +62,34 @@ impl Net for Wire {
         self.broken(Link { up: true, speed: 1000, full_duplex: true, changes: 1 })
     }
 
-    fn transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Option<usize>) -> Result<usize> {
+    fn mtu(&self) -> u32 {
+        MTU
+    }
+
+    fn offloads(&self) -> Offloads {
+        Offloads::default()
+    }
+
+    fn queue(&mut self) -> &mut dyn Queue {
+        self
+    }
+
+    fn set_filter(&mut self, _: &Filter) -> Result<()> {
+        self.broken(())
+    }
+
+    fn statistics(&mut self) -> Result<Statistics> {
+        self.broken(self.statistics)
+    }
+}
+
+impl Queue for Wire {
+    fn transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Option<Outgoing>) -> Result<usize> {
         self.broken(())?;
         let mut queued = 0;
         while !self.full && (self.ring == 0 || self.in_flight < self.ring) {
             let mut buffer = [0; MAX_FRAME];
-            let Some(len) = fill(&mut buffer) else { break };
+            let Some(Outgoing { len, .. }) = fill(&mut buffer) else { break };
             self.statistics.transmit_frames += 1;
             self.sent.push(buffer[..len].to_vec());
             self.in_flight += usize::from(self.ring > 0);
@@ -78,15 +103,15 @@ impl Net for Wire {
         self.broken(self.in_flight)
     }
 
-    fn receive(&mut self, at_most: usize, take: &mut dyn FnMut(&[u8])) -> Result<usize> {
+    fn receive(&mut self, at_most: usize, take: &mut dyn FnMut(&Frame<'_>)) -> Result<usize> {
         self.broken(())?;
         let count = at_most.min(self.incoming.len());
-        self.incoming.drain(..count).for_each(|frame| take(&frame));
+        self.incoming.drain(..count).for_each(|frame| take(&Frame::new(&[&frame], Incoming::default())));
         self.statistics.receive_frames += count as u64;
         Ok(count)
     }
 
-    fn wait(&mut self, timeout: Duration) -> Result<bool> {
+    fn wait(&mut self, _: Interest, timeout: Duration) -> Result<bool> {
         self.broken(())?;
         if self.in_flight > 0 {
             self.in_flight -= 1;
@@ -98,11 +123,7 @@ impl Net for Wire {
         Ok(!self.incoming.is_empty())
     }
 
-    fn set_promiscuous(&mut self, _: bool) -> Result<()> {
-        self.broken(())
-    }
-
-    fn statistics(&mut self) -> Result<Statistics> {
-        self.broken(self.statistics)
+    fn counters(&self) -> QueueCounters {
+        QueueCounters::default()
     }
 }

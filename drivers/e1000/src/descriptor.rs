@@ -86,12 +86,12 @@ pub struct TxDescriptor {
 }
 
 impl TxDescriptor {
-    /// A descriptor for the whole frame of `length` bytes at `address`.
+    /// A descriptor for the whole frame of `length` bytes at `address`, of which the device reports nothing.
     pub fn frame(address: Iova, length: u16) -> Self {
         Self {
             address: address.0.into(),
             length: length.into(),
-            command: TX_COMMAND_EOP | TX_COMMAND_IFCS | TX_COMMAND_RS,
+            command: TX_COMMAND_EOP | TX_COMMAND_IFCS,
             ..Self::default()
         }
     }
@@ -112,7 +112,7 @@ mod tests {
         let tx = TxDescriptor::frame(Iova(0x1122_3344_5566_7788), 0x05ea);
         assert_eq!(
             tx.as_bytes(),
-            [0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0xea, 0x05, 0, 0x0b, 0, 0, 0, 0]
+            [0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0xea, 0x05, 0, 0x03, 0, 0, 0, 0]
         );
         let rx = RxDescriptor::read_from_bytes(&[0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0x03, 0x80, 0, 0]);
         let rx = rx.expect("16 bytes");

@@ -5,11 +5,11 @@
 //! - [`register`] and [`descriptor`] are the datasheet's words.
 //! - [`quiesce`](mod@quiesce) stops a chip, whoever left it running; [`eeprom`] reads who it is; [`link`] is its
 //!   cable.
-//! - `receive` and `transmit` are the two rings; `statistics` the counters. Together they are the `state`, which lives
-//!   inside the interrupt vector: its handler reads the causes, and all else comes in by
+//! - `receive` and `transmit` are the two rings, a `queue` together, which whoever moves frames has for himself.
+//! - `statistics` are the counters. With the link they are the `state`, which lives inside the interrupt vector: its
+//!   handler reads the causes, and all else comes in by
 //!   [`Vector::synchronize`](dirql::interrupt::Vector::synchronize).
-//! - [`E1000`], here, starts and stops all that. Frames are filled and looked at outside of any section; sections only
-//!   move buffers.
+//! - [`E1000`], here, starts and stops all that.
 //! - `selftest` tries the running chip.
 //! - [`model`] is the chip as software, so that all of this is tested without one.
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@ pub mod descriptor;
 pub mod eeprom;
 pub mod link;
 pub mod model;
+mod queue;
 pub mod quiesce;
 mod receive;
 pub mod register;
@@ -26,48 +27,43 @@ mod state;
 mod statistics;
 mod transmit;
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use dirql::class::net::{self, Mac, Net};
+use dirql::class::net::{self, Filter, MTU, Mac, Net, Offloads, Queue};
 use dirql::dma::DmaMask;
-use dirql::driver::{Driver, Registration};
-use dirql::interrupt::{Best, FaultKind, Interrupts, Observer, Vector, VectorStatistics};
+use dirql::driver::{Driver, Registration, Settings};
+use dirql::interrupt::{FaultKind, Interrupts, Observer, Vector, VectorStatistics};
 use dirql::region::Bar;
 use dirql::selftest::Check;
 use dirql::synchronize::Completion;
-use dirql::{Device, Error, Result};
+use dirql::{Device, Error, ErrorKind, Result};
 
+use self::queue::Pair;
 use self::quiesce::{halt, quiesce};
-use self::receive::Received;
 use self::state::State;
-use self::transmit::Outgoing;
 
 /// Descriptors of each ring; a multiple of 8, so that its length is one of 128 bytes.
 const ENTRIES: u32 = 256;
 /// Bytes of a buffer, as RCTL says by default: a frame with a tag and its check sequence fits.
 const BUFFER: usize = 2048;
-/// How many buffers are outside a ring at most.
-const BATCH: usize = 64;
+/// After how many frames the chip is given their buffers again, or asked for a report, within one call.
+const BURST: usize = 64;
 
 /// The driver, for whoever looks for one by a device's ids.
 pub const DRIVER: Registration = Registration {
     name: "e1000",
     ids: &[(0x8086, 0x100e)],
-    probe: |device| Ok(Box::new(E1000::start(device)?)),
+    probe: |device, settings| Ok(Box::new(E1000::start(device, settings)?)),
 };
 
 /// A started 82540EM.
 #[derive(Debug)]
 pub struct E1000 {
     mac: Mac,
-    /// Buffers that are out of the rings, empty between calls; kept for their memory.
-    received: Vec<Received>,
-    outgoing: Vec<Outgoing>,
-    arrived: Completion,
+    pair: Pair,
+    dropped: Arc<AtomicU64>,
     provoked: Completion,
-    /// Why interrupts do not come any more.
-    undelivered: Arc<OnceLock<Error>>,
     stopped: bool,
     vector: Vector<State>,
     interrupts: Interrupts,
@@ -79,46 +75,38 @@ impl E1000 {
     /// Starts the device.
     ///
     /// # Errors
-    /// `Device` where the chip does not stop, does not deliver its address or has a damaged one; E9 to E11 where
-    /// memory or the interrupt is not to be had.
-    pub fn start(device: Device) -> Result<Self> {
+    /// `Precondition` where `settings` ask for what the chip has not; `Device` where it does not stop, does not deliver
+    /// its address or has a damaged one; E9 to E11 where memory or the interrupt is not to be had.
+    pub fn start(device: Device, settings: &Settings) -> Result<Self> {
         let address = device.address();
-        Self::try_start(device).map_err(|error| error.on(address))
+        Self::try_start(device, settings).map_err(|error| error.on(address))
     }
 
-    fn try_start(device: Device) -> Result<Self> {
+    fn try_start(device: Device, settings: &Settings) -> Result<Self> {
+        check(&settings.net)?;
         let bar = device.bar(0)?;
         // Before bus mastering: an earlier process may have left rings at addresses that are now something else.
         quiesce(&bar)?;
         let mac = eeprom::mac(&bar)?;
         device.set_bus_master(true)?;
-        let (arrived, provoked) = (Completion::new(), Completion::new());
-        let state = State::new(bar.clone(), &device.dma(DmaMask::FULL), arrived.clone(), provoked.clone())?;
-        let mut interrupts = device.interrupts(Best)?;
-        let undelivered = Arc::<OnceLock<Error>>::default();
-        let (waiting, told) = (arrived.clone(), undelivered.clone());
+        let pair = Pair::new(bar.clone(), &device.dma(DmaMask::FULL), settings.net.wait)?;
+        let provoked = Completion::new();
+        let state = State::new(bar.clone(), pair.schedule(), provoked.clone())?;
+        let mut interrupts = device.interrupts(settings.request())?;
+        let schedule = pair.schedule();
         interrupts.on_fault(move |fault| {
             log::error!("e1000: {fault}");
-            if let FaultKind::DeliveryFailed(error) = &fault.kind {
-                told.get_or_init(|| error.clone());
+            match &fault.kind {
+                FaultKind::DeliveryFailed(error) => schedule.fail(error.clone()),
+                _ => schedule.schedule(),
             }
-            waiting.complete();
         });
         let vector = interrupts.connect(0, state, |state: &mut State, _| state.handle())?;
-        let e1000 = Self {
-            mac,
-            received: Vec::with_capacity(BATCH),
-            outgoing: Vec::with_capacity(BATCH),
-            arrived,
-            provoked,
-            undelivered,
-            stopped: false,
-            vector,
-            interrupts,
-            bar,
-            device,
-        };
+        let dropped = pair.dropped();
+        let mut e1000 =
+            Self { mac, pair, dropped, provoked, stopped: false, vector, interrupts, bar, device };
         // From here on, dropping stops the chip.
+        e1000.pair.program()?;
         section(&e1000.vector, |state| state.start(mac))?;
         Ok(e1000)
     }
@@ -131,13 +119,25 @@ impl E1000 {
         let halted = halt(&self.bar);
         let disconnected = self.vector.disconnect().map_err(Error::from);
         let cut_off = self.device.set_bus_master(false);
-        let disconnected = disconnected.map(|state| match state {
-            Some(state) if halted.is_ok() || cut_off.is_ok() => state.reclaim(),
-            // What may still be written stays lent until the device is closed.
-            _ => {}
-        });
-        halted.and(disconnected).and(cut_off).map_err(|error| error.on(self.device.address()))
+        // What may still be written stays lent until the device is closed.
+        if halted.is_ok() || cut_off.is_ok() {
+            self.pair.reclaim();
+        }
+        halted.and(disconnected.map(drop)).and(cut_off).map_err(|error| error.on(self.device.address()))
     }
+}
+
+/// # Errors
+/// `Precondition` where the chip cannot do it.
+fn check(settings: &net::Settings) -> Result<()> {
+    let refuse = |why: &str| Err(Error::new(ErrorKind::Precondition, "start").why(why));
+    if settings.queues != 1 {
+        return refuse("the chip has one pair of rings");
+    }
+    if settings.mtu != MTU || settings.offloads != Offloads::default() {
+        return refuse("the driver sends and receives frames of an MTU of 1500, as they are");
+    }
+    Ok(())
 }
 
 /// Runs `routine` serialized with the handler, unless that has given up.
@@ -158,82 +158,31 @@ impl Net for E1000 {
         section(&self.vector, |state| Ok(state.link.report()))
     }
 
-    fn transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Option<usize>) -> Result<usize> {
-        let mut queued = 0;
-        let mut more = Ok(true);
-        while let Ok(true) = more {
-            section(&self.vector, |state| {
-                state.transmitter.exchange(&mut self.outgoing, BATCH);
-                Ok(())
-            })?;
-            more = Ok(!self.outgoing.is_empty());
-            for frame in &mut self.outgoing {
-                more = frame.fill(fill);
-                match more {
-                    Ok(true) => queued += 1,
-                    _ => break,
-                }
-            }
+    fn mtu(&self) -> u32 {
+        MTU
+    }
+
+    fn offloads(&self) -> Offloads {
+        Offloads::default()
+    }
+
+    fn queue(&mut self) -> &mut dyn Queue {
+        &mut self.pair
+    }
+
+    fn set_filter(&mut self, filter: &Filter) -> Result<()> {
+        if filter.all_multicast || !filter.macs.is_empty() || filter.vlans.is_some() {
+            return Err(Error::new(ErrorKind::Precondition, "setting of the filter")
+                .on(self.device.address())
+                .why("the driver has no filter but for everything"));
         }
-        section(&self.vector, |state| {
-            state.transmitter.exchange(&mut self.outgoing, 0);
-            state.transmitter.ring_doorbell(&state.bar)
-        })?;
-        more.map(|_| queued)
-    }
-
-    fn in_flight(&mut self) -> Result<usize> {
-        section(&self.vector, |state| Ok(state.transmitter.reap() as usize))
-    }
-
-    fn receive(&mut self, at_most: usize, take: &mut dyn FnMut(&[u8])) -> Result<usize> {
-        let mut taken = 0;
-        // A chip that delivers nothing but rubbish does not keep the caller for ever.
-        let mut patience = ENTRIES as usize;
-        loop {
-            for received in &mut self.received {
-                if taken == at_most {
-                    break;
-                }
-                match received.frame() {
-                    Some(frame) => {
-                        taken += 1;
-                        take(frame);
-                    }
-                    None => patience = patience.saturating_sub(1),
-                }
-            }
-            let wanted = if patience > 0 { at_most - taken } else { 0 };
-            // Some are left where `take` panicked in an earlier call.
-            let left = self.received.iter().any(Received::is_pending);
-            if left || (wanted == 0 && self.received.is_empty()) {
-                return Ok(taken);
-            }
-            section(&self.vector, |state| state.receiver.exchange(&state.bar, &mut self.received, wanted))?;
-            if self.received.is_empty() {
-                return Ok(taken);
-            }
-        }
-    }
-
-    fn wait(&mut self, timeout: Duration) -> Result<bool> {
-        let arrived = self.arrived.wait_all(timeout);
-        if let Some(error) = self.undelivered.get() {
-            return Err(error.clone());
-        }
-        section(&self.vector, |_| Ok(arrived))
-    }
-
-    fn set_promiscuous(&mut self, on: bool) -> Result<()> {
-        section(&self.vector, |state| state.set_promiscuous(on))
+        section(&self.vector, |state| state.set_promiscuous(filter.promiscuous))
     }
 
     fn statistics(&mut self) -> Result<net::Statistics> {
-        section(&self.vector, |state| {
-            let mut sums = state.statistics.read(&state.bar)?;
-            sums.receive_errors += state.receiver.dropped();
-            Ok(sums)
-        })
+        let mut sums = section(&self.vector, |state| state.statistics.read(&state.bar))?;
+        sums.receive_errors += self.dropped.load(Ordering::Relaxed);
+        Ok(sums)
     }
 }
 

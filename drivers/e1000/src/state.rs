@@ -1,23 +1,21 @@
 //! What the interrupt handler owns: it lives inside the vector, and nothing reaches it but in a section.
 
 use dirql::class::net::Mac;
-use dirql::dma::Dma;
+use dirql::class::net::napi::Schedule;
 use dirql::interrupt::Handled;
 use dirql::region::Bar;
 use dirql::synchronize::Completion;
 use dirql::{Error, ErrorKind, Result};
 
 use crate::link::{self, Link};
-use crate::receive::Receiver;
 use crate::register::{
     ICR, IMS, INT_LSC, INT_MDAC, INT_RXDMT0, INT_RXO, INT_RXT0, INT_TXDW, ITR, MTA, MTA_ENTRIES, RAH, RAH_AV,
     RAL, RCTL, RCTL_BAM, RCTL_EN, RCTL_MPE, RCTL_SECRC, RCTL_UPE, RDTR, RECEIVE_ADDRESSES, RXCSUM, TCTL,
     TCTL_COLLISIONS, TCTL_EN, TCTL_PSP, TIPG, TIPG_COPPER,
 };
 use crate::statistics::Statistics;
-use crate::transmit::Transmitter;
 
-/// What the chip may interrupt for.
+/// What the chip may interrupt for, where it is armed.
 const CAUSES: u32 = INT_RXT0 | INT_RXDMT0 | INT_RXO | INT_TXDW | INT_LSC;
 /// Buffers of 2048 bytes, lengths without the check sequence; what is for this station or for all.
 const RECEIVE: u32 = RCTL_EN | RCTL_BAM | RCTL_SECRC;
@@ -26,12 +24,10 @@ const PROMISCUOUS: u32 = RCTL_UPE | RCTL_MPE;
 /// At most 20,000 interrupts a second, in units of 256 ns.
 const THROTTLE: u32 = 195;
 
-/// The rings, the link and the counters.
+/// The link and the counters.
 #[derive(Debug)]
 pub struct State {
     pub bar: Bar,
-    pub receiver: Receiver,
-    pub transmitter: Transmitter,
     pub link: Link,
     pub statistics: Statistics,
     /// How often the chip had to put a frame off because it had no buffer.
@@ -40,40 +36,36 @@ pub struct State {
     pub failure: Option<Error>,
     /// What RCTL was told last.
     receive_control: u32,
-    arrived: Completion,
+    schedule: Schedule,
     provoked: Completion,
 }
 
 impl State {
-    /// The state of a chip that stands still. `arrived` is raised by every interrupt, `provoked` by the one that the
+    /// The state of a chip that stands still. `schedule` is told of every interrupt, `provoked` of the one that the
     /// self-test causes.
-    pub fn new(bar: Bar, dma: &Dma, arrived: Completion, provoked: Completion) -> Result<Self> {
+    pub fn new(bar: Bar, schedule: Schedule, provoked: Completion) -> Result<Self> {
         Ok(Self {
-            receiver: Receiver::new(dma)?,
-            transmitter: Transmitter::new(dma)?,
             link: Link::new(&bar)?,
             statistics: Statistics::new(&bar)?,
             overruns: 0,
             failure: None,
             receive_control: RECEIVE,
-            arrived,
+            schedule,
             provoked,
             bar,
         })
     }
 
-    /// Sets the chip going; bus mastering is on.
+    /// Sets the chip going; bus mastering is on, and the rings are programmed.
     pub fn start(&mut self, mac: Mac) -> Result<()> {
         let bar = &self.bar;
         set_address(bar, mac)?;
-        self.receiver.program(bar)?;
-        self.transmitter.program(bar)?;
         bar.write(RXCSUM, 0)?;
         bar.write(RDTR, 0)?;
         bar.write(ITR, THROTTLE)?;
         bar.write(TIPG, TIPG_COPPER)?;
         link::bring_up(bar)?;
-        bar.write(IMS, CAUSES)?;
+        bar.write(IMS, INT_LSC)?;
         bar.write(TCTL, TCTL_EN | TCTL_PSP | TCTL_COLLISIONS)?;
         bar.write(RCTL, self.receive_control)
     }
@@ -84,7 +76,7 @@ impl State {
         if let Err(error) = &outcome {
             // Nothing more will come; who waits learns why.
             self.failure = Some(error.clone());
-            self.arrived.complete();
+            self.schedule.fail(error.clone());
         }
         outcome
     }
@@ -107,7 +99,7 @@ impl State {
         if causes & INT_MDAC != 0 {
             self.provoked.complete();
         }
-        self.arrived.complete();
+        self.schedule.schedule();
         Ok(Handled::Yes)
     }
 
@@ -119,12 +111,6 @@ impl State {
             self.receive_control = wanted;
         }
         Ok(())
-    }
-
-    /// Takes all memory back from the chip, which has been stopped.
-    pub fn reclaim(self) {
-        self.receiver.reclaim();
-        self.transmitter.reclaim();
     }
 }
 

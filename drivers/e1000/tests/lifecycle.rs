@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use common::{BROADCAST, drain, eventually, frame, send, start};
 use dirql::ErrorKind;
-use dirql::class::net::Net;
+use dirql::class::net::{Interest, Net};
 use dirql::driver::Driver;
+use dirql::driver::Settings;
 use dirql_e1000::E1000;
 use dirql_e1000::model::{Chip, Delivery, Wire, register};
 
@@ -28,7 +29,7 @@ fn assert_quiet(wire: &Wire) {
 #[test]
 fn a_chip_that_was_left_running_reaches_no_stale_memory() {
     let (device, wire) = Chip::new().left_running().plug_in().unwrap();
-    let mut e1000 = E1000::start(device).unwrap();
+    let mut e1000 = E1000::start(device, &Settings::default()).unwrap();
     assert_eq!(wire.bus().faults(), []);
     assert_eq!(send(&mut e1000, &[frame(BROADCAST, 1, 60)]), 1);
     assert_eq!(wire.sent().len(), 1);
@@ -58,7 +59,7 @@ fn receive_control_is_written_once_from_power_on_to_traffic() {
 fn a_chip_that_does_not_stop_is_not_let_onto_the_bus() {
     for deaf_at in [register::RCTL, register::TCTL, register::IMC, register::RDBAL, register::TDLEN] {
         let (device, wire) = Chip::new().left_running().deaf_at(deaf_at).plug_in().unwrap();
-        let error = E1000::start(device).unwrap_err();
+        let error = E1000::start(device, &Settings::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Device, "{error}");
         assert!(error.to_string().contains("still reads"), "{error}");
         assert!(!wire.bus().bus_master());
@@ -69,7 +70,7 @@ fn a_chip_that_does_not_stop_is_not_let_onto_the_bus() {
 #[test]
 fn a_blank_eeprom_is_refused() {
     let (device, _wire) = Chip::new().with_eeprom_word(0, 0xffff).plug_in().unwrap();
-    let error = E1000::start(device).unwrap_err();
+    let error = E1000::start(device, &Settings::default()).unwrap_err();
     assert!(error.to_string().contains("ff:ff:00:12:34:56"), "{error}");
 }
 
@@ -89,7 +90,7 @@ fn a_stopped_chip_is_quiet() {
 fn a_dropped_driver_stops_its_chip_also_while_unwinding() {
     let (device, wire) = Chip::new().plug_in().unwrap();
     let outcome = catch_unwind(AssertUnwindSafe(move || {
-        let mut e1000 = E1000::start(device).unwrap();
+        let mut e1000 = E1000::start(device, &Settings::default()).unwrap();
         send(&mut e1000, &[vec![1; 60]]);
         panic!("on purpose");
     }));
@@ -100,7 +101,7 @@ fn a_dropped_driver_stops_its_chip_also_while_unwinding() {
 #[test]
 fn stopping_a_chip_that_does_not_stop_says_so_and_cuts_it_off() {
     let (device, wire) = Chip::new().deaf_at(register::IMC).plug_in().unwrap();
-    let e1000 = E1000::start(device).unwrap();
+    let e1000 = E1000::start(device, &Settings::default()).unwrap();
     let error = Box::new(e1000).stop().unwrap_err();
     assert!(error.to_string().contains("IMS"), "{error}");
     assert!(!wire.bus().bus_master());
@@ -109,19 +110,30 @@ fn stopping_a_chip_that_does_not_stop_says_so_and_cuts_it_off() {
 #[test]
 fn each_dispatch_is_unmasked_once_and_nothing_is_triggered_again() {
     let (mut e1000, wire) = start();
-    for number in 0..2000 {
-        wire.inject(&frame(Chip::MAC, number, 60));
-        send(&mut e1000, &[frame(BROADCAST, number, 60)]);
-        if number % 50 == 0 {
-            drain(&mut e1000);
+    let network = std::thread::spawn({
+        let wire = wire.clone();
+        move || {
+            for number in 0..2000 {
+                eventually("there is room", || wire.room() > 0);
+                wire.inject(&frame(Chip::MAC, number, 60));
+                if number % 50 == 0 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
         }
+    });
+    let mut seen = 0;
+    while seen < 2000 {
+        assert!(e1000.queue().wait(Interest::Both, Duration::from_secs(5)).unwrap(), "after frame {seen}");
+        seen += drain(&mut e1000).len();
     }
+    network.join().unwrap();
     eventually("the line is unmasked", || !wire.bus().masked());
     let vector = &e1000.vectors()[0];
     assert!(vector.calls > 0);
     assert_eq!(wire.bus().unmasks(), vector.calls);
     assert_eq!(vector.count, vector.calls);
-    assert_eq!(vector.spurious, 0);
+    assert!(vector.spurious < vector.calls, "few come too late, when whoever waits has looked already");
     assert_eq!(wire.bus().triggers(), 1);
 }
 
@@ -131,17 +143,17 @@ fn another_device_on_the_line_is_no_business_of_ours() {
     wire.bus().set_line(true);
     eventually("the handler was called", || e1000.vectors()[0].spurious > 0);
     wire.bus().set_line(false);
-    assert!(!e1000.wait(Duration::from_millis(10)).unwrap());
+    assert!(!e1000.queue().wait(Interest::Both, Duration::from_millis(10)).unwrap());
 }
 
 #[test]
 fn a_chip_that_vanishes_is_told_to_everyone() {
     let (mut e1000, wire) = start();
     wire.vanish();
-    let waited = e1000.wait(Duration::from_secs(5));
+    let waited = e1000.queue().wait(Interest::Both, Duration::from_secs(5));
     assert_eq!(waited.unwrap_err().kind(), ErrorKind::Device);
-    assert!(e1000.receive(1, &mut |_| {}).is_err());
-    assert!(e1000.transmit(&mut |_| Some(60)).is_err());
+    assert!(e1000.queue().receive(1, &mut |_| {}).is_err());
+    assert!(e1000.queue().transmit(&mut |_| Some(60.into())).is_err());
     assert!(Box::new(e1000).stop().is_err());
     assert!(!wire.bus().bus_master());
 }

@@ -4,9 +4,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::{eventually, frame, start};
-use dirql::class::net::{Link, Net};
+use common::{drain, eventually, frame, start};
+use dirql::class::net::{Interest, Link, Net};
 use dirql::driver::Driver;
+use dirql::driver::Settings;
 use dirql::selftest::Outcome;
 use dirql_e1000::model::Chip;
 use dirql_e1000::{DRIVER, E1000};
@@ -17,27 +18,33 @@ fn the_link_follows_the_cable_by_interrupt() {
     assert_eq!(e1000.link().unwrap(), Link { up: true, speed: 1000, full_duplex: true, changes: 0 });
     for change in 1..=10 {
         wire.set_link(change % 2 == 0);
-        assert!(e1000.wait(Duration::from_secs(5)).unwrap());
+        assert!(e1000.queue().wait(Interest::Both, Duration::from_secs(5)).unwrap());
         eventually("the handler looks", || e1000.link().unwrap().changes == change);
         assert_eq!(e1000.link().unwrap().up, change % 2 == 0);
     }
     wire.set_link(true);
-    assert!(!e1000.wait(Duration::from_millis(20)).unwrap(), "nothing changed, nothing raised");
+    assert!(
+        !e1000.queue().wait(Interest::Both, Duration::from_millis(20)).unwrap(),
+        "nothing changed, nothing raised"
+    );
 }
 
 #[test]
 fn waiting_tells_interrupts_from_silence() {
     let (mut e1000, wire) = start();
-    assert!(!e1000.wait(Duration::from_millis(10)).unwrap());
+    assert!(!e1000.queue().wait(Interest::Both, Duration::from_millis(10)).unwrap());
     wire.inject(&frame(Chip::MAC, 0, 60));
-    assert!(e1000.wait(Duration::from_secs(5)).unwrap());
-    assert!(!e1000.wait(Duration::from_millis(10)).unwrap(), "each is told once");
+    assert!(e1000.queue().wait(Interest::Both, Duration::from_secs(5)).unwrap());
+    assert!(e1000.queue().wait(Interest::Receive, Duration::ZERO).unwrap(), "it is still there");
+    assert!(!e1000.queue().wait(Interest::Transmit, Duration::from_millis(10)).unwrap(), "nothing was sent");
+    assert_eq!(drain(&mut e1000).len(), 1);
+    assert!(!e1000.queue().wait(Interest::Both, Duration::from_millis(10)).unwrap(), "it was taken");
 }
 
 #[test]
 fn a_phy_without_power_is_woken() {
     let (device, wire) = Chip::new().without_phy_power().plug_in().unwrap();
-    let e1000 = E1000::start(device).unwrap();
+    let e1000 = E1000::start(device, &Settings::default()).unwrap();
     eventually("the link comes up", || e1000.link().unwrap().up);
     assert_eq!(e1000.link().unwrap().changes, 1);
     drop(wire);
@@ -47,7 +54,7 @@ fn a_phy_without_power_is_woken() {
 fn the_driver_says_what_it_drives() {
     assert!(DRIVER.matches(0x8086, 0x100e) && !DRIVER.matches(0x8086, 0x10d3));
     let (device, _wire) = Chip::new().plug_in().unwrap();
-    let mut driver = (DRIVER.probe)(device).unwrap();
+    let mut driver = (DRIVER.probe)(device, &Settings::default()).unwrap();
     assert_eq!(driver.net().unwrap().mac(), Chip::MAC);
     let told = driver.identify().unwrap();
     let value = |name| &told.iter().find(|(told, _)| *told == name).expect(name).1;
@@ -76,10 +83,10 @@ fn the_selftest_passes_on_a_good_chip_while_frames_come() {
 #[test]
 fn the_selftest_finds_a_damaged_eeprom_and_a_lost_interrupt() {
     let (device, wire) = Chip::new().with_eeprom_word(0x20, 1).plug_in().unwrap();
-    let mut e1000 = E1000::start(device).unwrap();
+    let mut e1000 = E1000::start(device, &Settings::default()).unwrap();
     assert_eq!(e1000.selftest()[0].outcome, Outcome::Fail);
     drop((e1000, wire));
     let (device, _wire) = Chip::new().deaf_at(dirql_e1000::model::register::ICS).plug_in().unwrap();
-    let checks = E1000::start(device).unwrap().selftest();
+    let checks = E1000::start(device, &Settings::default()).unwrap().selftest();
     assert_eq!((checks[0].outcome, checks[2].outcome), (Outcome::Pass, Outcome::Fail));
 }

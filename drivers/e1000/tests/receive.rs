@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use common::{BROADCAST, drain, frame, start};
-use dirql::class::net::{MAX_FRAME, MIN_FRAME, Mac, Net};
+use dirql::class::net::{Filter, Interest, MAX_FRAME, MIN_FRAME, Mac, Net};
 use dirql_e1000::model::{Chip, Delivery, register::RCTL, register::RDT};
 
 const DD: u8 = 1;
@@ -41,8 +41,12 @@ fn a_hundred_thousand_frames_none_lost_doubled_or_reordered() {
                 injected += 1;
             }
             let before = seen;
-            let taken = e1000.receive(batch, &mut |received| {
-                assert_eq!(received, frame(Chip::MAC, seen, 60), "frame {seen} in batches of {batch}");
+            let taken = e1000.queue().receive(batch, &mut |received| {
+                assert_eq!(
+                    *received.bytes(),
+                    frame(Chip::MAC, seen, 60),
+                    "frame {seen} in batches of {batch}"
+                );
                 seen += 1;
             });
             assert_eq!(taken.unwrap(), (seen - before) as usize);
@@ -76,7 +80,7 @@ fn a_waiting_program_sees_every_frame() {
             seen += 1;
         }
         assert!(
-            seen == 20_000 || e1000.wait(Duration::from_secs(5)).unwrap(),
+            seen == 20_000 || e1000.queue().wait(Interest::Both, Duration::from_secs(5)).unwrap(),
             "a wakeup was lost at frame {seen}"
         );
     }
@@ -106,13 +110,13 @@ fn at_most_is_at_most_and_buffers_go_back_by_one_write_a_batch() {
         wire.inject(&frame(Chip::MAC, number, 60));
     }
     let before = wire.writes(RDT);
-    assert_eq!(e1000.receive(0, &mut |_| panic!("none was asked for")).unwrap(), 0);
+    assert_eq!(e1000.queue().receive(0, &mut |_| panic!("none was asked for")).unwrap(), 0);
     assert_eq!(wire.writes(RDT) - before, 0);
-    assert_eq!(e1000.receive(64, &mut |_| {}).unwrap(), 64);
+    assert_eq!(e1000.queue().receive(64, &mut |_| {}).unwrap(), 64);
     assert_eq!(wire.writes(RDT) - before, 1);
-    assert_eq!(e1000.receive(100, &mut |_| {}).unwrap(), 100);
+    assert_eq!(e1000.queue().receive(100, &mut |_| {}).unwrap(), 100);
     assert_eq!(wire.writes(RDT) - before, 3);
-    assert_eq!(e1000.receive(100, &mut |_| {}).unwrap(), 36);
+    assert_eq!(e1000.queue().receive(100, &mut |_| {}).unwrap(), 36);
     assert_eq!(wire.room(), 255);
 }
 
@@ -126,18 +130,18 @@ fn only_what_is_for_this_station_or_for_all_comes_unless_promiscuous() {
     assert_eq!(drain(&mut e1000).len(), 2);
 
     let written = wire.writes(RCTL);
-    e1000.set_promiscuous(false).unwrap();
+    e1000.set_filter(&Filter::default()).unwrap();
     assert_eq!(
         wire.writes(RCTL),
         written,
         "no change, no write: each one stops an emulated chip for a second"
     );
-    e1000.set_promiscuous(true).unwrap();
-    e1000.set_promiscuous(true).unwrap();
+    e1000.set_filter(&Filter::promiscuous()).unwrap();
+    e1000.set_filter(&Filter::promiscuous()).unwrap();
     assert_eq!(wire.writes(RCTL), written + 1);
     assert_eq!(try_all(), [Delivery::Received; 4]);
     assert_eq!(drain(&mut e1000).len(), 4);
-    e1000.set_promiscuous(false).unwrap();
+    e1000.set_filter(&Filter::default()).unwrap();
     assert_eq!(try_all(), strict);
 }
 
@@ -182,14 +186,17 @@ fn a_panic_in_take_loses_neither_buffers_nor_the_frames_behind() {
     }
     let mut calls = 0;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        e1000.receive(10, &mut |_| {
+        e1000.queue().receive(10, &mut |_| {
             calls += 1;
             assert!(calls < 4, "a panic on purpose");
         })
     }));
     assert!(outcome.is_err());
     let mut rest = Vec::new();
-    assert_eq!(e1000.receive(2, &mut |received| rest.push(received.to_vec())).unwrap(), 2);
+    assert_eq!(
+        e1000.queue().receive(2, &mut |received| rest.push(received.bytes().into_owned())).unwrap(),
+        2
+    );
     rest.extend(drain(&mut e1000));
     assert_eq!(rest, (4..10).map(|number| frame(Chip::MAC, number, 60)).collect::<Vec<_>>());
     assert_eq!(wire.room(), 255);

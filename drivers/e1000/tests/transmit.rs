@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{BROADCAST, drain, frame, put, send, start};
 use dirql::ErrorKind;
-use dirql::class::net::{MAX_FRAME, MIN_FRAME, Net};
+use dirql::class::net::{Interest, MAX_FRAME, MIN_FRAME, Net};
 use dirql_e1000::model::register::TDT;
 
 /// What the ring takes at once.
@@ -48,7 +48,7 @@ fn a_hundred_thousand_frames_none_lost_doubled_or_reordered() {
         let mut seen = 0_u32;
         while !next.is_empty() {
             let mut left = batch;
-            let queued = e1000.transmit(&mut |room| {
+            let queued = e1000.queue().transmit(&mut |room| {
                 if left == 0 {
                     return None;
                 }
@@ -87,11 +87,14 @@ fn a_full_ring_takes_no_more_until_frames_were_sent() {
     wire.hold(true);
     assert_eq!(send(&mut e1000, &frames), ROOM);
     assert_eq!(send(&mut e1000, &frames[ROOM..]), 0);
-    assert_eq!(e1000.in_flight().unwrap(), ROOM);
-    while e1000.wait(Duration::ZERO).unwrap() {}
+    assert_eq!(e1000.queue().in_flight().unwrap(), ROOM);
+    while e1000.queue().wait(Interest::Both, Duration::ZERO).unwrap() {}
     wire.hold(false);
-    assert!(e1000.wait(Duration::from_secs(5)).unwrap(), "an interrupt says that they were sent");
-    assert_eq!(e1000.in_flight().unwrap(), 0);
+    assert!(
+        e1000.queue().wait(Interest::Both, Duration::from_secs(5)).unwrap(),
+        "an interrupt says that they were sent"
+    );
+    assert_eq!(e1000.queue().in_flight().unwrap(), 0);
     assert_eq!(send(&mut e1000, &frames[ROOM..]), frames.len() - ROOM);
     assert_eq!(wire.sent(), frames);
 }
@@ -102,9 +105,9 @@ fn a_bad_length_is_refused_and_loses_nothing() {
     let good = frame(BROADCAST, 1, 100);
     for bad in [0, usize::MAX] {
         let mut calls = 0;
-        let error = e1000.transmit(&mut |room| {
+        let error = e1000.queue().transmit(&mut |room| {
             calls += 1;
-            if calls == 3 { Some(bad.min(room.len() + 1)) } else { put(room, &good) }
+            if calls == 3 { Some(bad.min(room.len() + 1).into()) } else { put(room, &good) }
         });
         assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidArgument);
         assert_eq!(calls, 3);
@@ -121,7 +124,7 @@ fn a_panic_in_fill_loses_no_buffer() {
     for _ in 0..5 {
         let mut calls = 0;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            e1000.transmit(&mut |room| {
+            e1000.queue().transmit(&mut |room| {
                 calls += 1;
                 assert!(calls < 40, "a panic on purpose");
                 put(room, &good)

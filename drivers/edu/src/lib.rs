@@ -9,7 +9,7 @@ mod registration;
 use std::time::{Duration, Instant};
 
 use dirql::dma::{Dma, DmaMask};
-use dirql::interrupt::{Best, Handled, Vector};
+use dirql::interrupt::{Handled, Request, Vector};
 use dirql::region::{Bar, Register};
 use dirql::synchronize::Completion;
 use dirql::{Device, Error, ErrorKind, Result};
@@ -54,7 +54,7 @@ impl Edu {
     ///
     /// # Errors
     /// Where the device is no edu, stays busy, or cannot be given what it needs.
-    pub fn start(device: Device) -> Result<Self> {
+    pub fn start(device: Device, interrupts: Request) -> Result<Self> {
         let bar = device.bar(0)?;
         bar.write(STATUS, 0)?;
         bar.wait_for(STATUS, TIMEOUT, |status| status & STATUS_COMPUTING == 0)?;
@@ -64,13 +64,14 @@ impl Edu {
 
         let (raised, registers) = (Completion::new(), bar.clone());
         let waker = raised.clone();
-        let causes = device.interrupts(Best)?.connect(0, 0, move |causes, _event| -> Result<Handled> {
-            let status = registers.read(INTERRUPT_STATUS)?;
-            registers.write(INTERRUPT_ACKNOWLEDGE, status)?;
-            *causes |= status;
-            waker.complete();
-            Ok(if status == 0 { Handled::No } else { Handled::Yes })
-        })?;
+        let causes =
+            device.interrupts(interrupts)?.connect(0, 0, move |causes, _event| -> Result<Handled> {
+                let status = registers.read(INTERRUPT_STATUS)?;
+                registers.write(INTERRUPT_ACKNOWLEDGE, status)?;
+                *causes |= status;
+                waker.complete();
+                Ok(if status == 0 { Handled::No } else { Handled::Yes })
+            })?;
         Ok(Self { dma: device.dma(DmaMask::bits(28)?), device, bar, raised, causes })
     }
 

@@ -8,8 +8,11 @@ use dirql::{Error, ErrorKind, Result};
 use crate::{DMA_MAX, Edu, IDENTIFICATION, STATUS};
 
 /// The driver, by its device's ids.
-pub const DRIVER: Registration =
-    Registration { name: "edu", ids: &[(0x1234, 0x11e8)], probe: |device| Ok(Box::new(Edu::start(device)?)) };
+pub const DRIVER: Registration = Registration {
+    name: "edu",
+    ids: &[(0x1234, 0x11e8)],
+    probe: |device, settings| Ok(Box::new(Edu::start(device, settings.request())?)),
+};
 
 impl Driver for Edu {
     fn vectors(&self) -> Vec<VectorStatistics> {

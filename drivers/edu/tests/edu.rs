@@ -1,6 +1,7 @@
 //! The driver on the model: what it computes, what it moves, and how it leaves the device.
 
 use dirql::driver::Driver;
+use dirql::interrupt::Best;
 use dirql::interrupt::Mode;
 use dirql::selftest::Outcome;
 use dirql::{Device, ErrorKind};
@@ -12,7 +13,7 @@ fn computes_and_moves_by_msi_and_by_line() {
     for (msi, mode) in [(1, Mode::Msi), (0, Mode::Intx)] {
         let backend = EduModel::backend_with(|config| config.msi = msi);
         let bus = backend.bus();
-        let mut edu = Edu::start(Device::from_backend(backend).unwrap()).unwrap();
+        let mut edu = Edu::start(Device::from_backend(backend).unwrap(), Best.into()).unwrap();
         assert_eq!(edu.factorial(10).unwrap(), 3_628_800);
         assert_eq!(edu.factorial(0).unwrap(), 1);
         let data: Vec<u8> = (0..DMA_MAX).map(|i| i as u8).collect();
@@ -25,7 +26,7 @@ fn computes_and_moves_by_msi_and_by_line() {
 
 #[test]
 fn refuses_what_the_device_cannot_move() {
-    let mut edu = Edu::start(Device::from_backend(EduModel::backend()).unwrap()).unwrap();
+    let mut edu = Edu::start(Device::from_backend(EduModel::backend()).unwrap(), Best.into()).unwrap();
     for len in [0, DMA_MAX + 1] {
         assert_eq!(edu.round_trip(&vec![0; len]).unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
@@ -35,7 +36,7 @@ fn refuses_what_the_device_cannot_move() {
 fn a_selftest_passes_and_a_stop_leaves_the_device_quiet() {
     let backend = EduModel::backend();
     let bus = backend.bus();
-    let mut edu = Edu::start(Device::from_backend(backend).unwrap()).unwrap();
+    let mut edu = Edu::start(Device::from_backend(backend).unwrap(), Best.into()).unwrap();
     let checks = edu.selftest();
     assert!(checks.iter().all(|check| check.outcome == Outcome::Pass), "{checks:?}");
     assert!(bus.bus_master() && bus.mappings() > 0 && bus.messages_enabled());

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use dirql::class::net::Net;
+use dirql::class::net::{Filter, Interest, Net};
 use dirql::host::Host;
 use dirql::{Error, ErrorKind};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn capture_with(
     let to_stdout = args.file == Path::new("-");
     let address = running.address;
     let net = running.net()?;
-    net.set_promiscuous(true)?;
+    net.set_filter(&Filter::promiscuous())?;
     let link = wait_for_link(net, stop)?;
     let to: Box<dyn Write + Send> = if to_stdout {
         // Past the lines that std would look for in it.
@@ -143,17 +143,17 @@ fn receive(
         let wanted = limits.frames.saturating_sub(received.frames);
         let at_most = usize::try_from(wanted).map_or(FRAMES, |wanted| wanted.min(FRAMES));
         let mut kept = Ok(());
-        let taken = net.receive(at_most, &mut |frame| {
+        let taken = net.queue().receive(at_most, &mut |frame| {
             let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
             if kept.is_ok() {
-                kept = writer.frame(time, frame);
+                kept = writer.frame(time, &frame.bytes());
             }
             received.frames += 1;
             received.bytes += frame.len() as u64;
         })?;
         kept.map_err(unwritten)?;
         if taken == 0 {
-            net.wait(left.min(SLICE))?;
+            net.queue().wait(Interest::Receive, left.min(SLICE))?;
         }
     }
 }

@@ -7,7 +7,8 @@ mod send;
 use std::time::{Duration, Instant};
 
 use dirql::Result;
-use dirql::class::net::{Link, Net};
+use dirql::class::net::{Interest, Link, Net};
+use dirql::driver::Settings;
 use dirql::host::Host;
 
 use crate::args::{self, NetAction};
@@ -31,7 +32,7 @@ pub fn net(host: &Host, args: &args::Net, output: &mut Output) -> Outcome {
 
 /// Starts the device, and makes sure that it is a network device.
 fn start(host: &Host, device: &str, stop: &Stop) -> Result<Running> {
-    let mut running = Running::start(host, device, stop)?;
+    let mut running = Running::start(host, device, &Settings::default(), stop)?;
     running.net()?;
     Ok(running)
 }
@@ -44,6 +45,7 @@ fn wait_for_link(net: &mut dyn Net, stop: &Stop) -> Result<Link> {
         if link.up || stop.is_wanted() || Instant::now() >= deadline {
             return Ok(link);
         }
-        net.wait(SLICE)?;
+        // Nothing is in flight: only the link ends it early.
+        net.queue().wait(Interest::Transmit, SLICE)?;
     }
 }

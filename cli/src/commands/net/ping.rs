@@ -239,6 +239,8 @@ mod tests {
 
     use dirql_e1000::model::Chip;
 
+    use dirql::driver::Settings;
+
     use super::*;
     use crate::stack::peer::Peer;
     use crate::stack::wire::Wire;
@@ -301,7 +303,7 @@ mod tests {
     #[test]
     fn pings_by_the_interrupts_of_an_e1000() {
         let (device, wire) = Chip::new().plug_in().unwrap();
-        let mut running = Running::probe(device, &dirql_e1000::DRIVER).unwrap();
+        let mut running = Running::probe(device, &dirql_e1000::DRIVER, &Settings::default()).unwrap();
         let done = AtomicBool::new(false);
         let report = thread::scope(|scope| {
             scope.spawn(|| {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use dirql::class::net::{MAX_FRAME, Net};
+use dirql::class::net::{Interest, MAX_FRAME, Net};
 use dirql::host::Host;
 use dirql::interrupt::VectorStatistics;
 use dirql::{Address, Error, ErrorKind, Result};
@@ -134,7 +134,7 @@ impl Sender<'_> {
         }
         let (mut left, mut moved) = (usize::MAX, Instant::now());
         loop {
-            match self.net.in_flight()? {
+            match self.net.queue().in_flight()? {
                 0 => return Ok(sent),
                 _ if self.stop.is_device_wanted() => return Ok(sent),
                 now if now < left => (left, moved) = (now, Instant::now()),
@@ -146,25 +146,25 @@ impl Sender<'_> {
 
     /// Queues the frames from `next` to `end`, and gives how many had room.
     fn queue(&mut self, capture: &Capture, mut next: usize, end: usize) -> Result<usize> {
-        self.net.transmit(&mut |buffer| {
+        self.net.queue().transmit(&mut |buffer| {
             let frame = (next < end).then(|| capture.frame(next)).flatten()?;
             // The lengths have been checked; what does not fit would be refused by the device as length 0.
-            let Some(room) = buffer.get_mut(..frame.len()) else { return Some(0) };
+            let Some(room) = buffer.get_mut(..frame.len()) else { return Some(0.into()) };
             room.copy_from_slice(frame);
             next += 1;
-            Some(frame.len())
+            Some(frame.len().into())
         })
     }
 
     /// Waits for the device, which last did something at `moved`.
     fn wait(&mut self, moved: Instant, what: &str) -> Result<()> {
-        self.net.wait(SLICE)?;
+        self.net.queue().wait(Interest::Both, SLICE)?;
         // What comes in meanwhile is not wanted, but its buffers are.
-        self.net.receive(FRAMES, &mut |_| {})?;
+        self.net.queue().receive(FRAMES, &mut |_| {})?;
         if moved.elapsed() < STANDSTILL {
             return Ok(());
         }
-        let left = self.net.in_flight()?;
+        let left = self.net.queue().in_flight()?;
         let link = self.net.link()?;
         Err(Error::new(ErrorKind::Device, "sending")
             .on(self.address)
@@ -175,6 +175,8 @@ impl Sender<'_> {
 
 #[cfg(test)]
 mod tests {
+    use dirql::driver::Settings;
+
     use super::*;
     use crate::pcap::Writer;
     use crate::stack::wire::Wire;
@@ -206,14 +208,15 @@ mod tests {
             assert!(wire.sent.iter().map(Vec::as_slice).eq(capture.frames()), "ring {ring}, batch {batch}");
             assert_eq!((sent.frames, sent.bytes), (200, lengths.iter().sum::<usize>() as u64));
             assert!(doorbells.is_none_or(|doorbells| doorbells == sent.doorbells), "{sent:?}");
-            assert_eq!(wire.in_flight().unwrap(), 0);
+            assert_eq!(wire.queue().in_flight().unwrap(), 0);
         }
     }
 
     #[test]
     fn sends_all_in_order_by_an_e1000() {
         let (device, wire) = dirql_e1000::model::Chip::new().plug_in().unwrap();
-        let mut running = crate::device::Running::probe(device, &dirql_e1000::DRIVER).unwrap();
+        let mut running =
+            crate::device::Running::probe(device, &dirql_e1000::DRIVER, &Settings::default()).unwrap();
         let capture = capture(&(0..1000).map(|index| 60 + index % 1455).collect::<Vec<_>>());
         for batch in [7, 31, 255, 1000] {
             let (address, stop) = (running.address, Stop::never());

@@ -10,12 +10,12 @@
 //! use dirql_e1000::{E1000, model::Chip};
 //!
 //! let (device, wire) = Chip::new().plug_in()?;
-//! let mut e1000 = E1000::start(device)?;
+//! let mut e1000 = E1000::start(device, &dirql::driver::Settings::default())?;
 //! let mut frames = [[0x5a_u8; 60]].into_iter();
-//! let sent = e1000.transmit(&mut |room| {
+//! let sent = e1000.queue().transmit(&mut |room| {
 //!     let frame = frames.next()?;
 //!     room[..frame.len()].copy_from_slice(&frame);
-//!     Some(frame.len())
+//!     Some(frame.len().into())
 //! })?;
 //! assert_eq!((sent, wire.sent()), (1, vec![vec![0x5a; 60]]));
 //! # Ok::<(), dirql::Error>(())

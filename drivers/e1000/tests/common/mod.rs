@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use dirql::class::net::{Mac, Net};
+use dirql::class::net::{Mac, Net, Outgoing};
+use dirql::driver::Settings;
 use dirql_e1000::E1000;
 use dirql_e1000::model::{Chip, Wire};
 
@@ -12,7 +13,7 @@ pub const BROADCAST: Mac = Mac([0xff; 6]);
 /// A started driver and its wire.
 pub fn start() -> (E1000, Wire) {
     let (device, wire) = Chip::new().plug_in().unwrap();
-    (E1000::start(device).unwrap(), wire)
+    (E1000::start(device, &Settings::default()).unwrap(), wire)
 }
 
 /// The frame number `number`, to `to`: its bytes tell it from all others.
@@ -31,21 +32,21 @@ pub fn frame(to: Mac, number: u32, len: usize) -> Vec<u8> {
 }
 
 /// Puts `frame` where `fill` was asked to.
-pub fn put(room: &mut [u8], frame: &[u8]) -> Option<usize> {
+pub fn put(room: &mut [u8], frame: &[u8]) -> Option<Outgoing> {
     room[..frame.len()].copy_from_slice(frame);
-    Some(frame.len())
+    Some(frame.len().into())
 }
 
 /// Queues the frames in one call, and gives how many were taken.
 pub fn send(e1000: &mut E1000, frames: &[Vec<u8>]) -> usize {
     let mut frames = frames.iter();
-    e1000.transmit(&mut |room| put(room, frames.next()?)).unwrap()
+    e1000.queue().transmit(&mut |room| put(room, frames.next()?)).unwrap()
 }
 
 /// Everything that has been received.
 pub fn drain(e1000: &mut E1000) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
-    while e1000.receive(64, &mut |frame| frames.push(frame.to_vec())).unwrap() > 0 {}
+    while e1000.queue().receive(64, &mut |frame| frames.push(frame.bytes().into_owned())).unwrap() > 0 {}
     frames
 }
 

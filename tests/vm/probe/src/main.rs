@@ -12,7 +12,7 @@ mod exclusion;
 mod inversion;
 mod removal;
 
-use dirql::driver::Registration;
+use dirql::driver::{Registration, Settings};
 use dirql::pci::Address;
 use dirql::selftest::Outcome;
 use dirql::{Device, Error, ErrorKind, Result};
@@ -93,7 +93,7 @@ fn reopen(address: Address, times: u64) -> Result<()> {
             .into_iter()
             .find(|driver: &&Registration| driver.matches(vendor, product))
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "search for a driver").on(address))?;
-        let mut started = (driver.probe)(device)?;
+        let mut started = (driver.probe)(device, &Settings::default())?;
         let failed = started.selftest().into_iter().find(|check| check.outcome == Outcome::Fail);
         if let Some(check) = failed {
             let why = format!("at time {time}: {check}");
