@@ -26,6 +26,7 @@ pub struct Wire {
     in_flight: usize,
     incoming: VecDeque<Vec<u8>>,
     statistics: Statistics,
+    counters: QueueCounters,
 }
 
 impl Wire {
@@ -40,6 +41,7 @@ impl Wire {
             in_flight: 0,
             incoming: VecDeque::new(),
             statistics: Statistics::default(),
+            counters: QueueCounters::default(),
         }
     }
 
@@ -96,6 +98,8 @@ impl Queue for Wire {
             queued += 1;
             self.incoming.extend(self.peer.answer(&buffer[..len]));
         }
+        self.counters.transmit_frames += queued as u64;
+        self.counters.transmit_doorbells += u64::from(queued > 0);
         Ok(queued)
     }
 
@@ -108,6 +112,8 @@ impl Queue for Wire {
         let count = at_most.min(self.incoming.len());
         self.incoming.drain(..count).for_each(|frame| take(&Frame::new(&[&frame], Incoming::default())));
         self.statistics.receive_frames += count as u64;
+        self.counters.receive_frames += count as u64;
+        self.counters.receive_doorbells += u64::from(count > 0);
         Ok(count)
     }
 
@@ -124,6 +130,6 @@ impl Queue for Wire {
     }
 
     fn counters(&self) -> QueueCounters {
-        QueueCounters::default()
+        self.counters
     }
 }
