@@ -24,7 +24,7 @@ fn list_is_an_array() {
 
 #[test]
 fn an_address_that_does_not_exist_is_exit_code_6() {
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 13] = [
         &["info", NOWHERE],
         &["bind", NOWHERE],
         &["restore", NOWHERE],
@@ -35,6 +35,8 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
         &["trace", NOWHERE, "-o", "/nonexistent/x.json"],
         &["net", NOWHERE, "ping", "10.0.2.2"],
         &["net", NOWHERE, "pcap", "/nonexistent/x.pcap"],
+        &["net", NOWHERE, "bench", "tx"],
+        &["net", NOWHERE, "tap", "dirql0"],
         &["bind", NOWHERE, "--dry-run"],
     ];
     for arguments in commands {
@@ -55,7 +57,7 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
 fn bad_input_is_exit_code_2() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 16] = [
         &["info", "00:20.0"],
         &["info", "::"],
         &["bogus"],
@@ -64,6 +66,10 @@ fn bad_input_is_exit_code_2() {
         &["net", NOWHERE, "send", path],
         &["net", NOWHERE, "ping", "224.0.0.1"],
         &["net", NOWHERE, "pcap", "-", "--json"],
+        &["net", NOWHERE, "pcap", "x.pcap", "--queues", "2"],
+        &["net", NOWHERE, "ping", "10.0.2.2", "--queues", "2"],
+        &["net", NOWHERE, "bench", "rx", "--rate", "1"],
+        &["net", NOWHERE, "bench", "tx", "--size", "9014"],
         &["trace", NOWHERE],
         &["trace", NOWHERE, "-o", "-", "--json"],
         &["irqs", NOWHERE, "--count", "5"],

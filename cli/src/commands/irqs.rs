@@ -24,7 +24,7 @@ pub fn irqs(host: &Host, args: &Irqs, output: &mut Output) -> Outcome {
     if let Some(file) = &args.histogram {
         return latency::measure(host, &args.target.device, file, args.count, &stop, output);
     }
-    let mut watched = Watched::find(host, &args.target.device, &stop)?;
+    let mut watched = Watched::find(host, &args.target.device, &args.start.settings(), &stop)?;
     let looked = look(&mut watched, args.watch, args.seconds, &stop, output);
     let document = watched.finish(looked)?;
     if output.is_json() { output.document(&document) } else { Ok(()) }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use dirql::Result;
 use dirql::class::net::{Interest, Link, Statistics};
-use dirql::driver::Settings;
 use dirql::host::Host;
 use serde_json::{Value, json};
 
@@ -23,7 +22,7 @@ const FRAMES: usize = 256;
 /// Starts the device, shows its vectors until the user or `--seconds` ends it, and stops it.
 pub fn run(host: &Host, args: &Run, output: &mut Output) -> Outcome {
     let stop = Stop::on_signals()?;
-    let mut running = Running::start(host, &args.target.device, &Settings::default(), &stop)?;
+    let mut running = Running::start(host, &args.target.device, &args.start.settings(), &stop)?;
     let watched = watch(&mut running, args.seconds, &stop, output);
     let document = running.finish(watched)?;
     if output.is_json() { output.document(&document) } else { Ok(()) }
@@ -95,7 +94,9 @@ impl Seen {
         };
         net.queue().wait(Interest::Receive, then.saturating_duration_since(Instant::now()).min(SLICE))?;
         // Nobody wants the frames, but their buffers are needed.
-        while net.queue().receive(FRAMES, &mut |_| {})? == FRAMES && Instant::now() < then {}
+        for queue in net.queues() {
+            while queue.receive(FRAMES, &mut |_| {})? == FRAMES && Instant::now() < then {}
+        }
         self.statistics = Some(net.statistics()?);
         let link = net.link()?;
         let news = self.link.replace(link) != Some(link);
@@ -117,6 +118,8 @@ fn counters(of: &Statistics) -> String {
 
 #[cfg(test)]
 mod tests {
+    use dirql::driver::Settings;
+
     use super::*;
     use crate::device::tests::edu;
 

@@ -29,7 +29,7 @@ pub fn trace(host: &Host, args: &Trace, output: &mut Output) -> Outcome {
     let create = |path| File::options().write(true).create(true).truncate(false).open(path);
     let file =
         file.map(|path| create(path).map_err(|error| fail(error, "creation of the trace"))).transpose()?;
-    let mut watched = Watched::find(host, &args.target.device, &stop)?;
+    let mut watched = Watched::find(host, &args.target.device, &args.start.settings(), &stop)?;
     let traced = watched.trace(args.seconds, &stop).map_err(End::from);
     let traced = watched.finish(traced)?;
     let summary = Summary::of(&traced)?;

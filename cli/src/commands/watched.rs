@@ -34,14 +34,14 @@ pub struct Own {
 }
 
 impl Watched {
-    /// The program that drives the device, or the device, started here.
+    /// The program that drives the device, or the device, started here with these settings.
     ///
     /// # Errors
     /// Where there is no such device, or neither works.
-    pub fn find(host: &Host, device: &str, stop: &Stop) -> Result<Self> {
+    pub fn find(host: &Host, device: &str, settings: &Settings, stop: &Stop) -> Result<Self> {
         match Source::find(host.resolve(device)?.address)? {
             Some(source) => Ok(Self::Asked(source)),
-            None => Self::own(Running::start(host, device, &Settings::default(), stop)?),
+            None => Self::own(Running::start(host, device, settings, stop)?),
         }
     }
 

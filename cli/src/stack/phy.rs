@@ -1,6 +1,6 @@
 //! A network device as smoltcp wants it: frames by tokens.
 
-use dirql::class::net::{MAX_FRAME, Net};
+use dirql::class::net::{HEADER, Net};
 use dirql::{Error, Result};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
@@ -16,7 +16,8 @@ pub struct Phy<'n> {
 impl<'n> Phy<'n> {
     /// The device, with room for a frame.
     pub fn new(net: &'n mut dyn Net) -> Self {
-        Self { net, frame: Vec::with_capacity(MAX_FRAME), failed: None }
+        let frame = Vec::with_capacity(HEADER + net.mtu() as usize);
+        Self { net, frame, failed: None }
     }
 
     /// The device itself.
@@ -65,7 +66,7 @@ impl Device for Phy<'_> {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = MAX_FRAME;
+        capabilities.max_transmission_unit = HEADER + self.net.mtu() as usize;
         capabilities
     }
 }

@@ -86,6 +86,10 @@ impl Queue for Pair {
         napi.wait(&mut Rings { bar, receiver, transmitter, interest }, timeout)
     }
 
+    fn waker(&self) -> Schedule {
+        self.napi.schedule()
+    }
+
     fn counters(&self) -> QueueCounters {
         let (receive_frames, receive_doorbells) = self.receiver.counted();
         let (transmit_frames, transmit_doorbells) = self.transmitter.counted();

@@ -201,3 +201,25 @@ fn a_panic_in_take_loses_neither_buffers_nor_the_frames_behind() {
     assert_eq!(rest, (4..10).map(|number| frame(Chip::MAC, number, 60)).collect::<Vec<_>>());
     assert_eq!(wire.room(), 255);
 }
+
+#[test]
+fn whoever_waits_is_woken_from_outside() {
+    let (mut e1000, _wire) = start();
+    let patience = Duration::from_secs(60);
+    for late in [false, true] {
+        let waker = e1000.queue().waker();
+        let waking = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(if late { 20 } else { 0 }));
+            waker.schedule();
+        });
+        if !late {
+            waking.join().unwrap();
+            assert!(e1000.queue().wait(Interest::Receive, patience).unwrap());
+        } else {
+            assert!(e1000.queue().wait(Interest::Receive, patience).unwrap());
+            waking.join().unwrap();
+        }
+        // Once.
+        assert!(!e1000.queue().wait(Interest::Receive, Duration::ZERO).unwrap());
+    }
+}

@@ -9,11 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use dirql::class::net::{Filter, Interest, Net};
-use dirql::host::Host;
 use dirql::{Error, ErrorKind};
 use serde_json::{Value, json};
 
-use super::{start, wait_for_link};
+use super::{Start, wait_for_link};
 use crate::args;
 use crate::device::Running;
 use crate::output::{Outcome, Output, unwritten};
@@ -26,14 +25,15 @@ const FRAMES: usize = 256;
 const CHUNKS: usize = 64;
 
 /// Receives until enough has come, the time is up, or the user ends it.
-pub fn capture(host: &Host, device: &str, args: &args::Pcap, stop: &Stop, output: &mut Output) -> Outcome {
+pub fn capture(start: &Start<'_>, args: &args::Pcap, output: &mut Output) -> Outcome {
     let to_stdout = args.file == Path::new("-");
     if to_stdout && output.is_json() {
         let error = Error::new(ErrorKind::InvalidArgument, "writing of the capture");
         return Err(error.why("stdout cannot hold both the capture and the JSON document").into());
     }
-    let mut running = start(host, device, stop)?;
-    let captured = capture_with(&mut running, args, stop, output);
+    start.check_one_queue("receiving")?;
+    let mut running = start.start()?;
+    let captured = capture_with(&mut running, args, start.stop, output);
     let (document, summary) = running.finish(captured)?;
     if output.is_json() {
         return output.document(&document);

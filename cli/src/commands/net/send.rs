@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use dirql::class::net::{Interest, MAX_FRAME, Net};
-use dirql::host::Host;
+use dirql::class::net::{Interest, Net};
 use dirql::interrupt::VectorStatistics;
 use dirql::{Address, Error, ErrorKind, Result};
 use serde_json::json;
 
-use super::{start, wait_for_link};
+use super::{Start, wait_for_link};
 use crate::args;
 use crate::device::Running;
 use crate::output::{Outcome, Output};
@@ -25,12 +24,13 @@ const STANDSTILL: Duration = Duration::from_secs(5);
 const FRAMES: usize = 256;
 
 /// Sends every frame of the file.
-pub fn send(host: &Host, device: &str, args: &args::Send, stop: &Stop, output: &mut Output) -> Outcome {
+pub fn send(start: &Start<'_>, args: &args::Send, output: &mut Output) -> Outcome {
     let capture = Capture::open(&args.file)?;
-    check_lengths(&capture, &args.file)?;
-    let mut running = start(host, device, stop)?;
+    start.check_one_queue("sending")?;
+    check_lengths(&capture, &args.file, start.max_frame())?;
+    let mut running = start.start()?;
     let address = running.address;
-    let transferred = transfer(&mut running, &capture, args, stop);
+    let transferred = transfer(&mut running, &capture, args, start.stop);
     let Transferred { sent, elapsed, vectors } = running.finish(transferred)?;
     let seconds = elapsed.as_secs_f64();
     let printed = if output.is_json() {
@@ -84,12 +84,12 @@ fn transfer(
 }
 
 /// Nothing is sent of a file that cannot be sent whole.
-fn check_lengths(capture: &Capture, file: &Path) -> Result<()> {
+fn check_lengths(capture: &Capture, file: &Path, max_frame: usize) -> Result<()> {
     for (number, frame) in (1..).zip(capture.frames()) {
-        if !(MIN_FRAME..=MAX_FRAME).contains(&frame.len()) {
+        if !(MIN_FRAME..=max_frame).contains(&frame.len()) {
             return Err(Error::new(ErrorKind::InvalidArgument, "reading of the capture").path(file).why(
                 format!(
-                    "frame {number} has {} bytes; frames of {MIN_FRAME} to {MAX_FRAME} bytes can be sent",
+                    "frame {number} has {} bytes; frames of {MIN_FRAME} to {max_frame} bytes can be sent",
                     frame.len()
                 ),
             ));
@@ -175,6 +175,7 @@ impl Sender<'_> {
 
 #[cfg(test)]
 mod tests {
+    use dirql::class::net::MAX_FRAME;
     use dirql::driver::Settings;
 
     use super::*;
@@ -237,9 +238,10 @@ mod tests {
     #[test]
     fn a_frame_of_a_wrong_length_is_named() {
         let file = Path::new("frames.pcap");
-        assert!(check_lengths(&capture(&[14, 1514]), file).is_ok());
+        assert!(check_lengths(&capture(&[14, 1514]), file, MAX_FRAME).is_ok());
+        assert!(check_lengths(&capture(&[9014]), file, 9014).is_ok());
         for (lengths, why) in [(&[60, 13][..], "frame 2 has 13 bytes"), (&[1515], "frame 1 has 1515 bytes")] {
-            let error = check_lengths(&capture(lengths), file).unwrap_err();
+            let error = check_lengths(&capture(lengths), file, MAX_FRAME).unwrap_err();
             assert!(error.to_string().contains(why) && error.kind().exit_code() == 2, "{error}");
         }
     }

@@ -98,6 +98,10 @@ impl net::Queue for Pair {
         napi.wait(&mut Queues { receiver, transmitter, transport, polls: *polls, interest }, timeout)
     }
 
+    fn waker(&self) -> Schedule {
+        self.napi.schedule()
+    }
+
     fn counters(&self) -> QueueCounters {
         let (receive_frames, _, receive_doorbells) = self.receiver.counted();
         let (transmit_frames, _, transmit_doorbells) = self.transmitter.counted();

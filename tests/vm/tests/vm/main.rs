@@ -9,6 +9,7 @@ mod errors;
 mod frames;
 mod kill;
 mod library;
+mod nics;
 mod observe;
 mod refusals;
 mod removal;

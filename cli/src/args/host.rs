@@ -1,0 +1,55 @@
+//! Taking devices from the kernel, and giving them back.
+
+use std::time::Duration;
+
+use clap::Args;
+use dirql::host::Owner;
+
+use super::seconds;
+
+/// `bind`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo dirql bind 00:03.0 --owner $USER
+  sudo dirql bind eth1 01:00.0 --owner :vfio
+
+The previous driver is recorded in /run/dirql, for dirql restore. Where one
+device cannot be bound, those before it are given back.")]
+pub struct Bind {
+    /// The devices: DDDD:BB:DD.F, BB:DD.F, or the names of their interfaces or disks
+    #[arg(value_name = "BDF", required = true)]
+    pub devices: Vec<String>,
+
+    /// Give the group's node to this user and group, who need no root from then on
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub owner: Option<Owner>,
+
+    /// Take a device that is in use: an interface that is up, a disk that is mounted
+    #[arg(long)]
+    pub force: bool,
+
+    /// Print what would be done, as shell commands, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `restore`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo dirql restore 00:03.0
+  sudo dirql restore --all --timeout 5")]
+pub struct Restore {
+    /// The devices
+    #[arg(value_name = "BDF", required_unless_present = "all", conflicts_with = "all")]
+    pub devices: Vec<String>,
+
+    /// Every device that dirql bind has taken
+    #[arg(long)]
+    pub all: bool,
+
+    /// How long to wait for a process that holds the device, in seconds
+    #[arg(long, value_name = "S", default_value = "0", value_parser = seconds)]
+    pub timeout: Duration,
+}
