@@ -329,7 +329,8 @@ mod tests {
         assert!(document["rtt_us"]["p50"].is_u64() && document["rtt_us"]["p99"].is_u64(), "{document}");
         let vector = &document["vectors"][0];
         assert_eq!((&vector["index"], &vector["mode"]), (&json!(0), &json!("intx")));
-        assert!(vector["count"].as_u64().unwrap() >= 20 && vector["handler_ns"]["p50"].as_u64().unwrap() > 0);
+        // A reply that comes before anybody sleeps raises none.
+        assert!(vector["count"].as_u64().unwrap() > 0 && vector["handler_ns"]["p50"].as_u64().unwrap() > 0);
         assert!(vector["synchronize"]["calls"].as_u64().unwrap() > 0);
         assert!(report.text().contains("20 replies received"), "{}", report.text());
     }
