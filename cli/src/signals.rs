@@ -65,6 +65,12 @@ impl Stop {
     pub fn never() -> Self {
         Self::default()
     }
+
+    /// As a signal does.
+    #[cfg(test)]
+    pub fn ask(&self) {
+        self.signalled.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The signals that this process ignores, as the kernel tells them; none where it does not.

@@ -24,7 +24,7 @@ fn list_is_an_array() {
 
 #[test]
 fn an_address_that_does_not_exist_is_exit_code_6() {
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 13] = [
         &["info", NOWHERE],
         &["bind", NOWHERE],
         &["restore", NOWHERE],
@@ -36,6 +36,7 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
         &["net", NOWHERE, "ping", "10.0.2.2"],
         &["net", NOWHERE, "pcap", "/nonexistent/x.pcap"],
         &["net", NOWHERE, "bench", "tx"],
+        &["net", NOWHERE, "tap", "dirql0"],
         &["bind", NOWHERE, "--dry-run"],
     ];
     for arguments in commands {

@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use self::address::{Cidr, is_host, mac};
 pub use self::host::{Bind, Restore};
-pub use self::net::{Bench, Direction, Net, NetAction, Pcap, Ping, Send};
+pub use self::net::{Bench, Direction, Net, NetAction, Pcap, Ping, Send, Tap};
 pub use self::start::{Start, Wait};
 pub use self::watch::{Irqs, Run, Trace};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use dirql::class::net::{HEADER, Mac};
+use dirql::class::net::{HEADER, Mac, Offloads};
 
 use super::{Cidr, Start, Target, mac, seconds};
 
@@ -33,6 +33,8 @@ pub enum NetAction {
     Send(Send),
     /// Receive everything into a pcap file, until Ctrl-C
     Pcap(Pcap),
+    /// Give it to the kernel's network as a TAP interface, until Ctrl-C
+    Tap(Tap),
     /// Measure how many frames it sends or receives
     Bench(Bench),
 }
@@ -105,6 +107,56 @@ pub struct Pcap {
     /// End after so many seconds
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub seconds: Option<Duration>,
+}
+
+/// `net tap`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo dirql net 00:03.0 tap tap0 --address 192.0.2.7/24
+  sudo ip tuntap add dev tap0 mode tap user $USER && dirql net 00:03.0 tap tap0
+  sudo dirql net 00:03.0 tap tap0 --up --offload checksum,segmentation
+
+The interface has the device's address and MTU, and no carrier while the
+device's link is down. One that does not exist is created, which needs
+CAP_NET_ADMIN, and is gone at the end. One that exists must be yours, and with
+--queues it must have been added with multi_queue.")]
+pub struct Tap {
+    /// The interface's name
+    pub name: String,
+
+    /// Bring it up
+    #[arg(long)]
+    pub up: bool,
+
+    /// Give it this address, and bring it up
+    #[arg(long, value_name = "ADDRESS/LENGTH")]
+    pub address: Option<Cidr>,
+
+    /// Leave this work on frames to the device
+    #[arg(long, value_enum, value_name = "WORK", value_delimiter = ',')]
+    pub offload: Vec<Offload>,
+}
+
+/// Work on frames that a device can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Offload {
+    /// Checksums
+    Checksum,
+    /// Segmentation of what is sent by TCP, with its checksums
+    Segmentation,
+}
+
+impl Tap {
+    /// The work that is left to the device.
+    pub fn offloads(&self) -> Offloads {
+        let segmentation = self.offload.contains(&Offload::Segmentation);
+        Offloads {
+            checksum: segmentation || self.offload.contains(&Offload::Checksum),
+            segmentation,
+            vlan: false,
+        }
+    }
 }
 
 /// `net bench`.

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use dirql::class::net::napi::{Napi, Schedule, Source};
 use dirql::class::net::{
     Filter, Frame, Incoming, Interest, Link, MAX_FRAME, MTU, Mac, Net, Offloads, Outgoing, Queue,
     QueueCounters, Statistics,
 };
+use dirql::interrupt;
 use dirql::{Error, ErrorKind, Result};
 
 use super::peer::Peer;
@@ -27,6 +29,7 @@ pub struct Wire {
     incoming: VecDeque<Vec<u8>>,
     statistics: Statistics,
     counters: QueueCounters,
+    napi: Napi,
 }
 
 impl Wire {
@@ -42,6 +45,7 @@ impl Wire {
             incoming: VecDeque::new(),
             statistics: Statistics::default(),
             counters: QueueCounters::default(),
+            napi: Napi::new(interrupt::Wait::Block),
         }
     }
 
@@ -123,13 +127,69 @@ impl Queue for Wire {
             self.in_flight -= 1;
             return Ok(true);
         }
-        if self.incoming.is_empty() {
-            std::thread::sleep(timeout);
-        }
-        Ok(!self.incoming.is_empty())
+        let Self { napi, incoming, .. } = self;
+        napi.wait(&mut Pending(incoming), timeout)
+    }
+
+    fn waker(&self) -> Schedule {
+        self.napi.schedule()
     }
 
     fn counters(&self) -> QueueCounters {
         self.counters
+    }
+}
+
+/// What came in, as somebody waits for it.
+struct Pending<'a>(&'a VecDeque<Vec<u8>>);
+
+impl Source for Pending<'_> {
+    fn is_pending(&mut self) -> bool {
+        !self.0.is_empty()
+    }
+
+    fn arm(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn disarm(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// An interface with two pairs of rings.
+pub struct Two(pub [Wire; 2]);
+
+impl Net for Two {
+    fn mac(&self) -> Mac {
+        self.0[0].mac()
+    }
+
+    fn mtu(&self) -> u32 {
+        self.0[0].mtu()
+    }
+
+    fn offloads(&self) -> Offloads {
+        self.0[0].offloads()
+    }
+
+    fn link(&self) -> Result<Link> {
+        self.0[0].link()
+    }
+
+    fn queue(&mut self) -> &mut dyn Queue {
+        &mut self.0[0]
+    }
+
+    fn queues(&mut self) -> Vec<&mut dyn Queue> {
+        self.0.iter_mut().map(|queue| queue as &mut dyn Queue).collect()
+    }
+
+    fn set_filter(&mut self, filter: &Filter) -> Result<()> {
+        self.0[0].set_filter(filter)
+    }
+
+    fn statistics(&mut self) -> Result<Statistics> {
+        self.0[0].statistics()
     }
 }

@@ -103,6 +103,10 @@ pub trait Queue: Send {
     /// Where the device fails.
     fn wait(&mut self, interest: Interest, timeout: Duration) -> Result<bool>;
 
+    /// A way for other threads to wake this one: [`napi::Schedule::schedule`] ends [`Queue::wait`], or the next where
+    /// nobody waits now.
+    fn waker(&self) -> napi::Schedule;
+
     /// What was counted of these rings.
     fn counters(&self) -> QueueCounters;
 }

@@ -63,7 +63,7 @@ pub struct Napi {
     wait: Wait,
 }
 
-/// The interrupt handler's side.
+/// The interrupt handler's side, and that of whoever else has news for the poller.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     shared: Arc<Shared>,

@@ -4,6 +4,7 @@ mod bench;
 mod capture;
 mod ping;
 mod send;
+mod tap;
 
 use std::time::{Duration, Instant};
 
@@ -23,11 +24,16 @@ const LINK: Duration = Duration::from_secs(5);
 /// Does what is asked for with the device.
 pub fn net(host: &Host, args: &args::Net, output: &mut Output) -> Outcome {
     let stop = Stop::on_signals()?;
-    let start = Start { host, device: &args.target.device, settings: args.start.settings(), stop: &stop };
+    let mut settings = args.start.settings();
+    if let NetAction::Tap(tap) = &args.action {
+        settings.net.offloads = tap.offloads();
+    }
+    let start = Start { host, device: &args.target.device, settings, stop: &stop };
     match &args.action {
         NetAction::Ping(ping) => ping::ping(&start, ping, output),
         NetAction::Send(send) => send::send(&start, send, output),
         NetAction::Pcap(pcap) => capture::capture(&start, pcap, output),
+        NetAction::Tap(tap) => tap::tap(&start, tap, output),
         NetAction::Bench(bench) => bench::bench(&start, args.start.wait.unwrap_or_default(), bench, output),
     }
 }

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use dirql::class::net::{Link, Mac, Net, Offloads, Queue};
+use dirql::class::net::{Mac, Net};
 use dirql::driver::Settings;
 use dirql::interrupt;
 use dirql_e1000::model::{Chip, Delivery};
 
 use super::*;
-use crate::stack::wire::Wire;
+use crate::stack::wire::{Two, Wire};
 
 const TO: Mac = Mac([2, 0, 0, 0, 0, 9]);
 
@@ -55,36 +55,6 @@ fn receives_whatever_comes() {
         (0..400).for_each(|number| wire.inject(&vec![0; 60 + number]));
         let ran = run(&mut wire, &args(Direction::Rx), wait).unwrap();
         assert_eq!(ran.counts, Counts { frames: 400, bytes: (60..460).sum(), doorbells: 13 }, "{wait:?}");
-    }
-}
-
-/// An interface with two pairs of rings.
-struct Two([Wire; 2]);
-
-impl Net for Two {
-    fn mac(&self) -> Mac {
-        self.0[0].mac()
-    }
-    fn mtu(&self) -> u32 {
-        self.0[0].mtu()
-    }
-    fn offloads(&self) -> Offloads {
-        self.0[0].offloads()
-    }
-    fn link(&self) -> dirql::Result<Link> {
-        self.0[0].link()
-    }
-    fn queue(&mut self) -> &mut dyn Queue {
-        &mut self.0[0]
-    }
-    fn queues(&mut self) -> Vec<&mut dyn Queue> {
-        self.0.iter_mut().map(|queue| queue as &mut dyn Queue).collect()
-    }
-    fn set_filter(&mut self, filter: &Filter) -> dirql::Result<()> {
-        self.0[0].set_filter(filter)
-    }
-    fn statistics(&mut self) -> dirql::Result<Statistics> {
-        self.0[0].statistics()
     }
 }
 
