@@ -175,6 +175,10 @@ impl Queue {
         }
         for (element, written) in done {
             let at = self.device + 4 + 8 * u64::from(self.used % self.size);
+            assert!(
+                at % 4096 <= 4088,
+                "an entry across the end of a page, which some devices write elsewhere"
+            );
             bus.dma_write(Iova(at), &[u32::from(element.id).to_le_bytes(), written.to_le_bytes()].concat())?;
             self.used = self.used.wrapping_add(1);
         }

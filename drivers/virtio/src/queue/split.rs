@@ -2,8 +2,8 @@
 //!
 //! Source: VIRTIO 1.2, 2.7.
 
-use dirql::Result;
 use dirql::dma::{Dma, Shared, barrier};
+use dirql::{Iova, Result};
 
 use super::chain::{Chain, Lie, Slot, Used};
 use super::event::is_passed;
@@ -25,9 +25,11 @@ const NO_NOTIFY: u32 = 1;
 const AVAILABLE_FLAGS: usize = 0;
 const AVAILABLE_INDEX: usize = 1;
 const AVAILABLE_RING: usize = 2;
-/// Words of the used ring: flags and index share the first, entries have two.
-const USED_FLAGS_INDEX: usize = 0;
-const USED_RING: usize = 1;
+/// Words of the used ring: flags and index share the first, entries have two. One word is left out before it, so that no
+/// entry lies across the end of a page: QEMU before 9.0, behind an IOMMU, writes its second half to another address.
+const USED_SKIPPED: usize = 1;
+const USED_FLAGS_INDEX: usize = USED_SKIPPED;
+const USED_RING: usize = USED_SKIPPED + 1;
 
 /// A split ring.
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl<T> Split<T> {
             size: self.size(),
             descriptors: self.descriptors.iova(),
             driver: self.available.iova(),
-            device: self.used.iova(),
+            device: Iova(self.used.iova().0 + 4 * USED_SKIPPED as u64),
         }
     }
 
