@@ -1,44 +1,66 @@
 //! Ctrl-C and its kin, and the host that wants its device back, as a flag that every loop looks at: what runs is stopped
 //! in order.
 
+use std::io::Write as _;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use dirql::release::ReleaseRequest;
 use dirql::{Error, Result};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// How long a loop may wait for a device before it looks at the flag again.
 pub const SLICE: Duration = Duration::from_millis(100);
 
 /// Whether the user wants an end, or the host its device. A second Ctrl-C ends the process at once.
-#[derive(Debug, Clone, Default)]
+///
+/// Its descriptor is readable once one wants it: for whoever sleeps, and waits for more than that.
+#[derive(Debug, Clone)]
 pub struct Stop {
     signalled: Arc<AtomicBool>,
     release: Arc<OnceLock<ReleaseRequest>>,
+    readable: Arc<UnixStream>,
+    wake: Arc<UnixStream>,
 }
 
 impl Stop {
+    fn new() -> Result<Self> {
+        let pair = || {
+            let (readable, wake) = UnixStream::pair()?;
+            wake.set_nonblocking(true)?;
+            Ok((readable, wake))
+        };
+        let (readable, wake) = pair().map_err(|error| registering(&error))?;
+        let (readable, wake) = (Arc::new(readable), Arc::new(wake));
+        Ok(Self { signalled: Arc::default(), release: Arc::default(), readable, wake })
+    }
+
     /// From now on SIGINT, SIGTERM and SIGHUP ask for an orderly end; but one that is ignored, as under nohup, stays
     /// so.
     pub fn on_signals() -> Result<Self> {
-        let flag = Arc::new(AtomicBool::new(false));
+        let stop = Self::new()?;
         let ignored = ignored();
         for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0)
         {
-            // The order matters: the first signal finds the flag unset, and sets it.
-            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, flag.clone())
-                .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
-                .map_err(|error| Error::io(&error, "registering for signals"))?;
+            // The order matters: the first signal finds the flag unset, and sets it before it wakes anybody.
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, stop.signalled.clone())
+                .and_then(|_| signal_hook::flag::register(signal, stop.signalled.clone()))
+                .and_then(|_| signal_hook::low_level::pipe::register(signal, stop.wake.try_clone()?))
+                .map_err(|error| registering(&error))?;
         }
-        Ok(Self { signalled: flag, release: Arc::default() })
+        Ok(stop)
     }
 
     /// From now on, the host that wants this device back asks for an orderly end too.
     pub fn on_release(&self, request: ReleaseRequest) {
-        self.release.get_or_init(|| request);
+        let wake = self.wake.clone();
+        // Without the hook it is seen all the same, at the next look.
+        let hooked = self.release.get_or_init(|| request).on_request(move || wake_by(&wake));
+        hooked.unwrap_or_else(|error| log::debug!("hook for the release request: {error}"));
     }
 
     /// Whether an end is wanted.
@@ -57,20 +79,40 @@ impl Stop {
             if self.is_wanted() {
                 return;
             }
-            thread::sleep(left.min(SLICE));
+            // A millisecond more: what is rounded down would be waited for again and again.
+            let left = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+            let polled = poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], left);
+            // A signal that is not for us, or memory that the kernel lacks: it looks again.
+            polled.map_or_else(|errno| log::debug!("sleeping: {errno}"), drop);
         }
     }
 
     #[cfg(test)]
     pub fn never() -> Self {
-        Self::default()
+        Self::new().unwrap()
     }
 
     /// As a signal does.
     #[cfg(test)]
     pub fn ask(&self) {
         self.signalled.store(true, Ordering::Relaxed);
+        wake_by(&self.wake);
     }
+}
+
+impl AsFd for Stop {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.readable.as_fd()
+    }
+}
+
+/// Makes the other end readable, for good. Where that is full it is readable already.
+fn wake_by(mut wake: &UnixStream) {
+    wake.write(&[0]).map_or_else(|error| log::debug!("waking: {error}"), drop);
+}
+
+fn registering(error: &std::io::Error) -> Error {
+    Error::io(error, "registering for signals")
 }
 
 /// The signals that this process ignores, as the kernel tells them; none where it does not.
@@ -95,5 +137,14 @@ mod tests {
         assert!(stop.is_wanted());
         stop.sleep_until(started + Duration::from_secs(60));
         assert!(started.elapsed() < Duration::from_secs(60));
+        let asleep = Stop::never();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(5));
+                asleep.ask();
+            });
+            asleep.sleep_until(started + Duration::from_secs(60));
+        });
+        assert!(asleep.is_wanted() && started.elapsed() < Duration::from_secs(60));
     }
 }

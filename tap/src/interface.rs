@@ -181,6 +181,9 @@ fn open_tun() -> Result<OwnedFd> {
             Some(Errno::ENOENT | Errno::ENODEV | Errno::ENXIO) => failed
                 .why("the kernel has no TUN/TAP interfaces, or they are not loaded")
                 .fix("sudo modprobe tun"),
+            Some(Errno::EACCES) => {
+                failed.why("the file is not yours to open").fix(format!("sudo chmod 0666 {TUN}"))
+            }
             _ => failed,
         }
     })

@@ -9,10 +9,11 @@ use dirql::class::net::{HEADER, Interest, Mac, Queue};
 
 use super::phase::Counts;
 use crate::args::{self, Direction, Wait};
-use crate::signals::SLICE;
 
 /// The EtherType for experiments, of IEEE 802.
 const ETHERTYPE: u16 = 0x88b5;
+/// How long a thread sleeps for nothing: whoever wants it to end wakes it.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a paced sender sleeps where it is ahead of its time.
 const PAUSE: Duration = Duration::from_micros(200);
 
@@ -118,7 +119,7 @@ impl Mover<'_> {
         let mut frames = 0;
         while !self.is_ended() {
             match self.burst(self.work.batch)? {
-                0 if self.wait != Wait::Poll => drop(self.queue.wait(Interest::Transmit, SLICE)?),
+                0 if self.wait != Wait::Poll => drop(self.queue.wait(Interest::Transmit, PATIENCE)?),
                 queued => frames += queued as u64,
             }
             self.shown.frames.store(frames, Ordering::Relaxed);
@@ -140,7 +141,7 @@ impl Mover<'_> {
             }
             let batch = usize::try_from(due - frames).map_or(self.work.batch, |due| due.min(self.work.batch));
             match self.burst(batch)? {
-                0 if self.wait != Wait::Poll => drop(self.queue.wait(Interest::Transmit, SLICE)?),
+                0 if self.wait != Wait::Poll => drop(self.queue.wait(Interest::Transmit, PATIENCE)?),
                 queued => frames += queued as u64,
             }
             self.shown.frames.store(frames, Ordering::Relaxed);
@@ -152,7 +153,7 @@ impl Mover<'_> {
         let (mut frames, mut bytes) = (0, 0);
         while !self.is_ended() {
             match self.queue.receive(self.work.batch, &mut |frame| bytes += frame.len() as u64)? {
-                0 if self.wait != Wait::Poll => drop(self.queue.wait(Interest::Receive, SLICE)?),
+                0 if self.wait != Wait::Poll => drop(self.queue.wait(Interest::Receive, PATIENCE)?),
                 0 => {}
                 taken => {
                     frames += taken as u64;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dirql::class::net::napi::Schedule;
 use dirql::class::net::{Interest, Net};
 use dirql::{Error, ErrorKind, Result};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -62,6 +63,7 @@ impl Phase<'_> {
     /// Where the device fails.
     pub fn run(&self, net: &mut dyn Net, time: Duration) -> Result<Ran> {
         let queues = net.queues();
+        let wakers: Vec<Schedule> = queues.iter().map(|queue| queue.waker()).collect();
         let threads = queues.len() as u64;
         let shown: Vec<Shown> = queues.iter().map(|_| Shown::default()).collect();
         let (shown, ended) = (&*shown, &AtomicBool::new(false));
@@ -77,7 +79,11 @@ impl Phase<'_> {
             let own = movers.next();
             let (started, cpu) = (Instant::now(), cpu()?);
             let others: Vec<_> = movers.map(|mover| scope.spawn(|| mover.run())).collect();
-            let per_second = scope.spawn(move || self.watch(shown, ended, started, time));
+            let per_second = scope.spawn(move || {
+                let per_second = self.watch(shown, ended, started, time);
+                wakers.iter().for_each(Schedule::schedule);
+                per_second
+            });
             let mut counts = own.map_or(Ok(Counts::default()), Mover::run);
             for other in others {
                 let other = other.join().unwrap_or_else(|_| Err(panicked()));

@@ -1,16 +1,20 @@
 //! Frames between a pair of a device's rings and a queue of a TAP interface.
 
 use std::io;
+use std::time::Duration;
 
 use dirql::class::net::{Interest, Queue};
 use dirql::{Error, ErrorKind, Result};
 use dirql_tap::TapQueue;
 
 use super::bell::Bell;
-use crate::signals::{SLICE, Stop};
+use crate::signals::Stop;
 
 /// Frames that go one way before the other has its turn.
 const BATCH: usize = 64;
+
+/// How long a lane sleeps for nothing: whatever it waits for wakes it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Frames that were carried.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +96,7 @@ impl<'a> Lane<'a> {
             }
             if std::mem::take(&mut unexplained) {
                 // Something else has happened: most likely to the link.
-                self.bell.look_at_link();
+                self.bell.look_at_link()?;
                 continue;
             }
             if !self.poll {
@@ -111,7 +115,7 @@ impl<'a> Lane<'a> {
                 Interest::Receive
             }
         };
-        let woken = self.queue.wait(interest, SLICE)?;
+        let woken = self.queue.wait(interest, PATIENCE)?;
         Ok(!self.bell.has_rung(self.index) && woken)
     }
 

@@ -7,7 +7,6 @@
 mod bell;
 mod lane;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -117,21 +116,20 @@ impl Bridge<'_> {
     /// Where the device or the interface fails, or `told` does.
     fn run(&mut self, told: Told<'_>) -> Result<Counts> {
         let wakers = self.net.queues().iter().map(|queue| queue.waker()).collect();
-        let bell = Bell::new(self.queues, wakers, self.wait)?;
-        let ended = AtomicBool::new(false);
+        let bell = Bell::new(self.queues, wakers, self.wait, self.stop)?;
         thread::scope(|scope| {
-            let ringing = scope.spawn(|| bell.ring(&ended));
+            let ringing = scope.spawn(|| bell.ring());
             let outcome = self.rounds(&bell, told);
-            ended.store(true, Ordering::Relaxed);
+            let closed = bell.close();
             let rung = ringing.join().unwrap_or_else(|_| Err(panicked()));
-            outcome.and_then(|counts| rung.map(|()| counts))
+            outcome.and_then(|counts| rung.and(closed).map(|()| counts))
         })
     }
 
     fn rounds(&mut self, bell: &Bell<'_>, told: Told<'_>) -> Result<Counts> {
         let mut counts = Counts::default();
         let mut known: Option<(bool, u64)> = None;
-        while !self.stop.is_wanted() {
+        while !self.stop.is_wanted() && !bell.is_closed() {
             let link = self.net.link()?;
             let state = (link.up, link.changes);
             if known.replace(state) != Some(state) {

@@ -1,5 +1,5 @@
 use std::os::unix::net::UnixDatagram;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use dirql::class::net::MAX_FRAME;
