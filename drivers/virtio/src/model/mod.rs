@@ -37,7 +37,7 @@ use dirql::{Device, Result};
 use self::net::Nic;
 pub use self::net::{Delivery, Sent};
 pub use self::options::Options;
-pub use self::wire::{Area, Wire};
+pub use self::wire::{Area, Taken, Wire};
 
 /// Where the structures are in BAR 4.
 const COMMON: u64 = 0;

@@ -121,7 +121,11 @@ impl Queue {
         self.available = self.available.wrapping_add(1);
         let mut element = Element { id: head, entries: 1, ..Element::default() };
         let (mut base, mut at) = (self.descriptors, head);
-        for _ in 0..self.size {
+        loop {
+            assert!(
+                element.readable.len() + element.writable.len() < self.size.into(),
+                "a chain longer than its queue"
+            );
             let [address, rest] = descriptor(bus, base, at)?;
             let (len, flags, next) = (rest as u32, (rest >> 32) as u16, (rest >> 48) as u16);
             if flags & INDIRECT != 0 {

@@ -7,6 +7,7 @@ use dirql::backend::model::{Bus, Fault};
 
 use super::lock;
 use super::net::{Delivery, Nic, Sent};
+use super::ring::Element;
 
 /// A part of a queue's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,24 @@ pub enum Area {
     Driver,
     /// What the device writes.
     Device,
+}
+
+/// A chain that the device was made to take by hand.
+#[derive(Debug)]
+pub struct Taken {
+    element: Element,
+}
+
+impl Taken {
+    /// How many bytes it may write.
+    pub fn room(&self) -> usize {
+        self.element.room()
+    }
+
+    /// Whether it came in a table.
+    pub fn was_indirect(&self) -> bool {
+        self.element.was_indirect
+    }
 }
 
 /// The network's end of the cable. Clones are the same cable.
@@ -130,10 +149,34 @@ impl Wire {
             .map_or((0, 0), |queue| (queue.rung, queue.popped))
     }
 
-    /// The device takes chains from a queue and keeps them.
-    pub fn swallow(&self, queue: u16) -> u64 {
-        let mut nic = lock(&self.nic);
-        std::iter::from_fn(|| nic.common.pop(&self.bus, queue)).count() as u64
+    /// The device takes the next chain from a queue by hand.
+    pub fn take(&self, queue: u16) -> Option<Taken> {
+        let element = lock(&self.nic).common.pop(&self.bus, queue)?;
+        Some(Taken { element })
+    }
+
+    /// The device gives chains back all at once, each with these bytes written to it.
+    pub fn give(&self, queue: u16, chains: Vec<(Taken, Vec<u8>)>) {
+        let write = |(Taken { element }, bytes): (Taken, Vec<u8>)| {
+            // Where that is not mapped, the fault is on record.
+            let written = element.write(&self.bus, &bytes).unwrap_or(0) as u32;
+            (element, written)
+        };
+        let done: Vec<_> = chains.into_iter().map(write).collect();
+        lock(&self.nic).common.push(&self.bus, queue, &done);
+    }
+
+    /// The device asks for doorbells, or wants none.
+    pub fn ask_for_bells(&self, queue: u16, on: bool) {
+        lock(&self.nic).common.ask_for_bells(&self.bus, queue, on);
+    }
+
+    /// What the device has of a chain to read.
+    ///
+    /// # Errors
+    /// Where that is not mapped.
+    pub fn read(&self, chain: &Taken) -> Result<Vec<u8>, Fault> {
+        chain.element.read(&self.bus)
     }
 
     /// The bus that the device is plugged into.

@@ -81,7 +81,8 @@ impl<T> Queue<T> {
             size if packed => size.min(1 << 15),
             size => 1 << size.min(1 << 15).ilog2(),
         };
-        let indirect = if features.contains(Features::INDIRECT_DESC) { indirect } else { 0 };
+        // No chain is longer than its queue, in a table neither (2.7.5.3.1).
+        let indirect = if features.contains(Features::INDIRECT_DESC) { indirect.min(size) } else { 0 };
         let events = features.contains(Features::EVENT_IDX);
         let ring = if packed {
             Ring::Packed(Packed::new(dma, size, indirect, events)?)
