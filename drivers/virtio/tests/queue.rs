@@ -37,7 +37,7 @@ impl Bench {
         queue.enable(&transport, None).unwrap();
         transport.ready().unwrap();
         let mut memory = dma.buffer(1 << 16).unwrap();
-        memory.bytes_mut().iter_mut().zip(0_u32..).for_each(|(byte, at)| *byte = (at * 31 >> 3) as u8);
+        memory.bytes_mut().iter_mut().zip(0_u32..).for_each(|(byte, at)| *byte = ((at * 31) >> 3) as u8);
         Self { queue, wire, memory: memory.lend(), transport, dma, _device: device }
     }
 
@@ -47,7 +47,7 @@ impl Bench {
 }
 
 fn bytes(at: usize, len: usize) -> impl Iterator<Item = u8> {
-    (at as u32..(at + len) as u32).map(|at| (at * 31 >> 3) as u8)
+    (at as u32..(at + len) as u32).map(|at| ((at * 31) >> 3) as u8)
 }
 
 #[derive(Debug, Clone)]
