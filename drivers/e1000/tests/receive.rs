@@ -158,6 +158,33 @@ fn only_what_is_for_this_station_or_for_all_comes_unless_promiscuous() {
 }
 
 #[test]
+fn stations_and_groups_are_let_in_as_the_filter_says() {
+    everywhere(|place| {
+        let (mut e1000, wire) = place.start();
+        let station = |number: u8| Mac([0x52, 0x54, 0, 0x99, 0x99, number]);
+        let group = |number: u8| Mac([0x01, 0, 0x5e, 0, 0, number]);
+        let mut comes = |filter: &Filter, to: Mac| {
+            e1000.set_filter(filter).unwrap();
+            let comes = wire.inject(&frame(to, 7, 60)) == Delivery::Received;
+            assert_eq!(drain(&mut e1000).len(), usize::from(comes));
+            comes
+        };
+        let some = Filter { macs: vec![station(1), station(2), group(1)], ..Filter::default() };
+        for to in [Chip::MAC, BROADCAST, station(1), station(2), group(1)] {
+            assert!(comes(&some, to), "{to}");
+        }
+        assert!(!comes(&some, station(3)) && !comes(&some, group(2)));
+        assert!(!comes(&Filter::default(), station(1)) && !comes(&Filter::default(), group(1)));
+        let groups = Filter { all_multicast: true, ..Filter::default() };
+        assert!(comes(&groups, group(9)) && !comes(&groups, station(1)));
+        // More than the table has: more is let in.
+        let many = Filter { macs: (0..100).map(station).collect(), ..Filter::default() };
+        assert!((0..100).all(|number| comes(&many, station(number))));
+        assert!(!comes(&Filter::default(), station(1)));
+    });
+}
+
+#[test]
 fn descriptors_that_lie_are_dropped_and_counted() {
     everywhere(|place| {
         let (mut e1000, wire) = place.start();

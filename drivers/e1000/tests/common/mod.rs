@@ -1,6 +1,8 @@
 //! What the driver's tests share.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod packets;
+
 use std::time::{Duration, Instant};
 
 use dirql::class::net::{self, Mac, Net, Outgoing};
