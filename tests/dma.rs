@@ -141,3 +141,23 @@ fn the_iommu_runs_out_of_mappings_with_the_errno_kept() {
     let error = dma.buffer(2 << 20).unwrap_err();
     assert_eq!(error.raw_errno(), Some(nix::errno::Errno::ENOSPC));
 }
+
+#[test]
+fn shared_words_are_little_endian_and_each_sides_to_write() {
+    let (device, bus) = silent(|_| ());
+    device.set_bus_master(true).unwrap();
+    let mut words = device.dma(DmaMask::FULL).shared::<u16>(3).unwrap();
+    assert_eq!((words.len(), words.iova().0 % 4096, words.load(2)), (3, 0, 0));
+    words.store(1, 0x1234);
+    words.store_release(2, 0xabcd);
+    let mut seen = [0; 6];
+    bus.dma_read(words.iova(), &mut seen).unwrap();
+    assert_eq!(seen, [0, 0, 0x34, 0x12, 0xcd, 0xab]);
+    bus.dma_write(dirql::Iova(words.iova().0 + 2), &[0xee, 0xff]).unwrap();
+    dirql::dma::barrier();
+    assert_eq!((words.load(1), words.load_acquire(1)), (0xffee, 0xffee));
+    let long = device.dma(DmaMask::FULL).shared::<u64>(600).unwrap();
+    bus.dma_write(dirql::Iova(long.iova().0 + 8 * 599), &[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+    assert_eq!(long.load(599), 0x0807_0605_0403_0201);
+    assert_eq!(device.dma(DmaMask::FULL).shared::<u32>(0).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}

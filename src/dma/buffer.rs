@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::memory::Block;
-use super::{DmaMask, Iova, Ring};
+use super::{DmaMask, Iova, Ring, Shared, Word};
 use crate::Result;
 use crate::core::Core;
 use crate::synchronize::unpoisoned;
@@ -38,6 +38,14 @@ impl Dma {
     /// As [`Dma::buffer`]; `InvalidArgument` for fewer than 2 entries.
     pub fn ring<D: Descriptor, B>(&self, entries: u32) -> Result<Ring<D, B>> {
         Ring::new(self, entries)
+    }
+
+    /// Words that this process and the device both read and write, zeroed, aligned to a page. See [`Shared`].
+    ///
+    /// # Errors
+    /// As [`Dma::buffer`]; `InvalidArgument` for none.
+    pub fn shared<W: Word>(&self, words: usize) -> Result<Shared<W>> {
+        Shared::new(self, words)
     }
 
     pub(super) fn block(&self, len: usize, align: usize) -> Result<Block> {

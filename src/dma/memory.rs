@@ -100,6 +100,12 @@ impl Block {
         unsafe { self.entry::<D>(index).write_volatile(value) };
     }
 
+    /// Where the `index`th `W` of the block is, which is valid as long as the block's memory.
+    #[inline]
+    pub fn word<W>(&self, index: usize) -> NonNull<W> {
+        self.entry(index)
+    }
+
     /// The last entry for an index beyond it: a block's entries are counted by who made it.
     #[inline]
     fn entry<D>(&self, index: usize) -> NonNull<D> {

@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | lab | kernel`: everything that one does with this repository, set-up included.
+//! `cargo xtask demo | test | lab | kernel | bench`: everything that one does with this repository, set-up included.
 #![forbid(unsafe_code)]
 
 mod asan;
@@ -42,6 +42,15 @@ enum Command {
     },
     /// Only fetch the guest's kernel
     Kernel,
+    /// Measure
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Network drivers beside those of DPDK and of the kernel, in one virtual machine; an hour unless told otherwise
+    Peers(dirql_peers::Options),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test { steps, arguments } => test::run(&steps, &arguments),
         Command::Lab { user, devices } => lab::run(&user, &devices),
         Command::Kernel => dirql_lab::package::kernel().map(|kernel| println!("{}", kernel.image.display())),
+        Command::Bench(Bench::Peers(options)) => dirql_peers::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

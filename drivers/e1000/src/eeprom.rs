@@ -1,6 +1,6 @@
 //! The EEPROM, word by word through EERD: the chip's own address, and a checksum over the first 64 words.
 //!
-//! Source: 8254x Software Developer's Manual, 5.3.1 and 5.6.
+//! Source: 8254x Software Developer's Manual, 5.3.1 and 5.6; 82574 Datasheet, 10.2.2.4.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use dirql::class::net::Mac;
 use dirql::region::Bar;
 use dirql::{Error, ErrorKind, Result};
 
-use crate::register::{EERD, EERD_ADDRESS_SHIFT, EERD_DATA_SHIFT, EERD_DONE, EERD_START};
+use crate::chip::Chip;
+use crate::register::{EERD, EERD_DATA_SHIFT, EERD_START};
 
 /// Words that the checksum covers, itself included.
 const WORDS: u8 = 64;
@@ -21,9 +22,9 @@ const TIMEOUT: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// `Device` where the chip does not deliver it.
-pub fn word(bar: &Bar, address: u8) -> Result<u16> {
-    bar.write(EERD, EERD_START | u32::from(address) << EERD_ADDRESS_SHIFT)?;
-    let read = bar.wait_for(EERD, TIMEOUT, |read| read & EERD_DONE != 0)?;
+pub fn word(bar: &Bar, chip: &Chip, address: u8) -> Result<u16> {
+    bar.write(EERD, EERD_START | u32::from(address) << chip.eerd.address_shift)?;
+    let read = bar.wait_for(EERD, TIMEOUT, |read| read & chip.eerd.done != 0)?;
     Ok((read >> EERD_DATA_SHIFT) as u16)
 }
 
@@ -31,10 +32,10 @@ pub fn word(bar: &Bar, address: u8) -> Result<u16> {
 ///
 /// # Errors
 /// As [`word`]; `Device` where it is no station's address.
-pub fn mac(bar: &Bar) -> Result<Mac> {
+pub fn mac(bar: &Bar, chip: &Chip) -> Result<Mac> {
     let mut mac = Mac::default();
     for (bytes, address) in mac.0.chunks_exact_mut(2).zip(0..) {
-        bytes.copy_from_slice(&word(bar, address)?.to_le_bytes());
+        bytes.copy_from_slice(&word(bar, chip, address)?.to_le_bytes());
     }
     let group = mac.0[0] & 1 != 0;
     if group || mac == Mac::default() {
@@ -48,9 +49,9 @@ pub fn mac(bar: &Bar) -> Result<Mac> {
 ///
 /// # Errors
 /// As [`word`]; `Device` where the sum is not as it should be.
-pub fn check(bar: &Bar) -> Result<()> {
-    let sum =
-        (0..WORDS).try_fold(0_u16, |sum, address| Ok::<_, Error>(sum.wrapping_add(word(bar, address)?)))?;
+pub fn check(bar: &Bar, chip: &Chip) -> Result<()> {
+    let sum = (0..WORDS)
+        .try_fold(0_u16, |sum, address| Ok::<_, Error>(sum.wrapping_add(word(bar, chip, address)?)))?;
     if sum == CHECKSUM {
         return Ok(());
     }

@@ -14,12 +14,12 @@ use crate::register::{
 /// An access to the PHY takes some tens of microseconds.
 const MDIC_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Lets the link come up, at the speed that the PHY agrees on.
+/// Lets the link come up, at the speed that the PHY agrees on, and says what else CTRL shall have.
 ///
 /// # Errors
 /// `Device` where the PHY does not answer.
-pub fn bring_up(bar: &Bar) -> Result<()> {
-    bar.write(CTRL, bar.read(CTRL)? & !CTRL_OFF | CTRL_SLU)?;
+pub fn bring_up(bar: &Bar, more: u32) -> Result<()> {
+    bar.write(CTRL, bar.read(CTRL)? & !CTRL_OFF | CTRL_SLU | more)?;
     // The kernel's driver leaves the PHY without power when it goes.
     let control = phy(bar, PHY_CONTROL, MDIC_READ)?;
     if control & PHY_CONTROL_POWER_DOWN != 0 {

@@ -1,4 +1,4 @@
-//! The chip's pair of rings, which are their user's alone: no handler touches them.
+//! A pair of rings, which is its user's alone: no handler touches it.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,14 +11,12 @@ use dirql::dma::Dma;
 use dirql::interrupt::Wait;
 use dirql::region::Bar;
 
+use crate::chip::Chip;
+use crate::offload::Limits;
 use crate::receive::Receiver;
-use crate::register::{ICR, IMC, IMS, INT_RXDMT0, INT_RXO, INT_RXT0, INT_TXDW, STATUS};
+use crate::register::{ICR, IMC, IMS, INT_RXO, STATUS};
 use crate::transmit::Transmitter;
-
-/// What the chip interrupts for when frames came.
-const RECEIVED: u32 = INT_RXT0 | INT_RXDMT0 | INT_RXO;
-/// What it interrupts for when frames have left.
-const SENT: u32 = INT_TXDW;
+use crate::wiring::Causes;
 
 /// A receive and a transmit ring.
 #[derive(Debug)]
@@ -27,16 +25,26 @@ pub struct Pair {
     receiver: Receiver,
     transmitter: Transmitter,
     napi: Napi,
+    causes: Option<Causes>,
 }
 
 impl Pair {
-    /// The rings of a chip that stands still.
+    /// The rings number `queue` of a chip that stands still.
     ///
     /// # Errors
     /// As [`Dma::buffer`].
-    pub fn new(bar: Bar, dma: &Dma, wait: Wait) -> Result<Self> {
-        let (receiver, transmitter) = (Receiver::new(dma)?, Transmitter::new(dma)?);
-        Ok(Self { bar, receiver, transmitter, napi: Napi::new(wait) })
+    pub fn new(
+        bar: Bar,
+        dma: &Dma,
+        chip: &Chip,
+        queue: u16,
+        limits: Limits,
+        wait: Wait,
+        causes: Option<Causes>,
+    ) -> Result<Self> {
+        let receiver = Receiver::new(dma, queue, chip.layout, limits.frame + 4)?;
+        let transmitter = Transmitter::new(dma, queue, limits)?;
+        Ok(Self { bar, receiver, transmitter, napi: Napi::new(wait), causes })
     }
 
     /// Tells the chip where the rings are, while it stands still.
@@ -56,6 +64,11 @@ impl Pair {
     /// Counts the frames that came in damaged or in a way that cannot be.
     pub fn dropped(&self) -> Arc<AtomicU64> {
         self.receiver.dropped()
+    }
+
+    /// The transmit buffers, in words.
+    pub fn describe_buffers(&self) -> String {
+        self.transmitter.describe_buffers()
     }
 
     /// Takes all memory back from the chip, which has been stopped.
@@ -82,8 +95,8 @@ impl Queue for Pair {
     }
 
     fn wait(&mut self, interest: Interest, timeout: Duration) -> Result<bool> {
-        let Self { bar, receiver, transmitter, napi } = self;
-        napi.wait(&mut Rings { bar, receiver, transmitter, interest }, timeout)
+        let Self { bar, receiver, transmitter, napi, causes } = self;
+        napi.wait(&mut Rings { bar, receiver, transmitter, interest, causes: *causes }, timeout)
     }
 
     fn waker(&self) -> Schedule {
@@ -103,13 +116,7 @@ struct Rings<'a> {
     receiver: &'a Receiver,
     transmitter: &'a Transmitter,
     interest: Interest,
-}
-
-impl Rings<'_> {
-    fn causes(&self) -> u32 {
-        let received = if self.interest.receives() { RECEIVED } else { 0 };
-        received | if self.interest.transmits() { SENT } else { 0 }
-    }
+    causes: Option<Causes>,
 }
 
 impl Source for Rings<'_> {
@@ -119,14 +126,20 @@ impl Source for Rings<'_> {
     }
 
     fn arm(&mut self) -> Result<()> {
-        // What was raised while nobody listened is for nobody, but for overruns, which are counted.
-        self.bar.write(ICR, (RECEIVED | SENT) & !INT_RXO)?;
-        self.bar.write(IMS, self.causes())?;
+        if let Some(Causes { received, sent }) = self.causes {
+            // What was raised while nobody listened is for nobody, but for overruns, which are counted.
+            self.bar.write(ICR, (received | sent) & !INT_RXO)?;
+            let wanted = if self.interest.receives() { received } else { 0 };
+            self.bar.write(IMS, wanted | if self.interest.transmits() { sent } else { 0 })?;
+        }
         // They have arrived once something was read, and what the chip wrote before that is visible.
         self.bar.read(STATUS).map(drop)
     }
 
     fn disarm(&mut self) -> Result<()> {
-        self.bar.write(IMC, RECEIVED | SENT)
+        match self.causes {
+            Some(Causes { received, sent }) => self.bar.write(IMC, received | sent),
+            None => Ok(()),
+        }
     }
 }

@@ -1,47 +1,61 @@
 //! The receive ring: buffers are the chip's until it has put a frame into them, and again once the program has looked.
+//!
+//! The chip is told of buffers that it gets back by the [`BURST`], and of fewer than [`FEW`] not yet: it does not miss those,
+//! and each write to RDT costs it more than a frame does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dirql::Result;
-use dirql::class::net::{Frame, Incoming};
+use dirql::class::net::{Frame, HEADER, Incoming, ReceivedChecksum};
 use dirql::dma::{Buffer, Dma, Lent, Ring};
 use dirql::region::Bar;
 
-use crate::descriptor::RxDescriptor;
-use crate::register::{RDBAH, RDBAL, RDH, RDLEN, RDT};
+use crate::descriptor::{Layout, Report, RxDescriptor};
+use crate::register::{QUEUE, RDBAH, RDBAL, RDH, RDLEN, RDT};
 use crate::{BUFFER, BURST, ENTRIES};
 
-/// The shortest that can be a frame: its two addresses and its type.
-const HEADER: usize = 14;
+/// Buffers that the longest frame of any chip takes.
+const MOST_PARTS: usize = 8;
+
+/// Buffers that the chip can do without.
+const FEW: usize = 16;
 
 /// The ring, and what was dropped of what came through it.
 #[derive(Debug)]
 pub struct Receiver {
     ring: Ring<RxDescriptor, Lent>,
+    layout: Layout,
+    /// Buffers that the longest frame takes.
+    most: u32,
     /// The descriptor before did not end its frame, which is dropped to its end.
     dropping: bool,
     dropped: Arc<AtomicU64>,
     dma: Dma,
-    /// What RDT was told last.
-    told: u32,
+    /// Bytes from the first queue's registers to this one's.
+    registers: u64,
+    /// Buffers that the chip was not told of.
+    untold: usize,
     frames: u64,
     doorbells: u64,
 }
 
 impl Receiver {
     /// A ring with as many buffers as it takes: one entry less than there are, because the chip takes head = tail for
-    /// a ring without any.
+    /// a ring without any. No frame is longer than `longest`.
     ///
     /// # Errors
     /// As [`Dma::buffer`].
-    pub fn new(dma: &Dma) -> Result<Self> {
+    pub fn new(dma: &Dma, queue: u16, layout: Layout, longest: usize) -> Result<Self> {
         let mut receiver = Self {
             ring: dma.ring(ENTRIES)?,
+            layout,
+            most: longest.div_ceil(BUFFER).clamp(1, MOST_PARTS) as u32,
             dropping: false,
             dropped: Arc::default(),
             dma: dma.clone(),
-            told: 0,
+            registers: QUEUE * u64::from(queue),
+            untold: 0,
             frames: 0,
             doorbells: 0,
         };
@@ -59,11 +73,13 @@ impl Receiver {
         Ok(())
     }
 
+    #[inline]
     fn give(&mut self, buffer: Buffer) {
         let lent = buffer.lend();
-        if let Err(lent) = self.ring.lend(RxDescriptor::offer(lent.iova()), lent) {
+        match self.ring.lend(RxDescriptor::offer(lent.iova()), lent) {
+            Ok(()) => self.untold += 1,
             // Never: there are no more buffers than entries. The buffer is not the chip's, so it is freed.
-            drop(lent.reclaim());
+            Err(lent) => drop(lent.reclaim()),
         }
     }
 
@@ -73,70 +89,124 @@ impl Receiver {
     /// Where a register cannot be written.
     pub fn program(&mut self, bar: &Bar) -> Result<()> {
         let base = self.ring.iova().0;
-        bar.write(RDBAL, base as u32)?;
-        bar.write(RDBAH, (base >> 32) as u32)?;
-        bar.write(RDLEN, self.ring.byte_len())?;
-        bar.write(RDH, 0)?;
-        self.told = self.ring.tail();
-        bar.write(RDT, self.told)
+        let values =
+            [(RDBAL, base as u32), (RDBAH, (base >> 32) as u32), (RDLEN, self.ring.byte_len()), (RDH, 0)];
+        for (register, value) in values {
+            bar.write(register.at(self.registers), value)?;
+        }
+        self.tell(bar)
     }
 
-    /// Whether the chip has put something into the oldest buffer.
+    /// Whether there is something to take.
     pub fn is_pending(&self) -> bool {
-        self.ring.peek(0).is_some_and(|descriptor| descriptor.is_done())
+        self.arrived().is_some()
     }
 
-    /// Hands at most `at_most` frames to `take`, and their buffers back to the chip: by one write to RDT for each burst.
+    /// How many descriptors are to be taken at once: those of a whole frame, or so many that it can be none.
+    fn arrived(&self) -> Option<u32> {
+        for n in 0..self.most {
+            let descriptor = self.ring.peek(n).filter(|descriptor| self.layout.is_done(descriptor))?;
+            if self.layout.is_last(&descriptor) {
+                return Some(n + 1);
+            }
+        }
+        Some(self.most)
+    }
+
+    /// Hands at most `at_most` frames to `take`, and their buffers back to the chip.
     ///
     /// # Errors
     /// Where RDT cannot be written, or a buffer that was lost not be replaced.
     pub fn receive(&mut self, bar: &Bar, at_most: usize, take: &mut dyn FnMut(&Frame<'_>)) -> Result<usize> {
         self.fill()?;
-        let mut taken = 0;
+        let before = self.frames;
         // A chip that delivers nothing but rubbish does not keep the caller for ever.
-        let mut patience = ENTRIES + at_most as u32;
-        while taken < at_most && patience > 0 {
-            let Some((descriptor, lent)) = self.ring.reclaim_if(RxDescriptor::is_done) else { break };
-            patience -= 1;
-            let len = self.frame_len(&descriptor, lent.len());
-            let buffer = lent.reclaim();
-            if let Some(frame) = len.and_then(|len| buffer.bytes().get(..len)) {
-                taken += 1;
-                take(&Frame::new(&[frame], Incoming::default()));
+        let mut patience = ENTRIES as usize + at_most;
+        while patience > 0 && self.frames - before < at_most as u64 {
+            let layout = self.layout;
+            match self.ring.reclaim_if(|descriptor| layout.is_last(descriptor)) {
+                Some((descriptor, lent)) => self.take_one(layout.read(&descriptor), lent, take),
+                None if !self.take_several(take) => break,
+                None => {}
             }
-            self.give(buffer);
-            if (patience as usize).is_multiple_of(BURST) {
-                self.ring_doorbell(bar)?;
+            patience -= 1;
+            if self.untold >= BURST {
+                self.tell(bar)?;
             }
         }
-        self.frames += taken as u64;
-        self.ring_doorbell(bar).map(|()| taken)
+        if self.untold >= FEW {
+            self.tell(bar)?;
+        }
+        Ok((self.frames - before) as usize)
     }
 
-    /// Tells the chip of the buffers that were given back since the last time, if any were.
-    fn ring_doorbell(&mut self, bar: &Bar) -> Result<()> {
-        let tail = self.ring.tail();
-        if tail != self.told {
-            bar.write(RDT, tail)?;
-            self.told = tail;
-            self.doorbells += 1;
+    /// Hands on what a single buffer has, or the end of what is dropped.
+    #[inline]
+    fn take_one(&mut self, report: Report, lent: Lent, take: &mut dyn FnMut(&Frame<'_>)) {
+        let buffer = lent.reclaim();
+        let len = usize::from(report.length);
+        let is_dropped = std::mem::take(&mut self.dropping);
+        // Nothing that the chip wrote is believed beyond the buffer.
+        match buffer.bytes().get(..len) {
+            Some(frame) if len >= HEADER && !report.is_damaged() && !is_dropped => {
+                self.frames += 1;
+                take(&Frame::new(&[frame], incoming(&report)));
+            }
+            _ if is_dropped => {}
+            _ => self.drop_one(),
         }
+        self.give(buffer);
+    }
+
+    /// Hands on a frame in several buffers, or drops what is none. False where there is nothing yet.
+    #[cold]
+    fn take_several(&mut self, take: &mut dyn FnMut(&Frame<'_>)) -> bool {
+        let Some(count) = self.arrived() else { return false };
+        let mut buffers = [const { None }; MOST_PARTS];
+        let mut lengths = [0; MOST_PARTS];
+        let mut last = None;
+        for (buffer, len) in buffers.iter_mut().zip(&mut lengths).take(count as usize) {
+            let Some((descriptor, lent)) = self.ring.reclaim_if(|_| true) else { break };
+            let report = self.layout.read(&descriptor);
+            *len = usize::from(report.length);
+            *buffer = Some(lent.reclaim());
+            last = Some(report);
+        }
+        let mut parts: [&[u8]; MOST_PARTS] = [&[]; MOST_PARTS];
+        let mut is_inside = true;
+        for ((part, buffer), len) in parts.iter_mut().zip(&buffers).zip(lengths) {
+            let bytes = buffer.as_ref().and_then(|buffer: &Buffer| buffer.bytes().get(..len));
+            is_inside &= buffer.is_none() || bytes.is_some_and(|bytes| !bytes.is_empty());
+            *part = bytes.unwrap_or_default();
+        }
+        let is_rest = self.dropping;
+        self.dropping = !last.is_some_and(|report| report.ends_frame());
+        let good = last.filter(|report| report.ends_frame() && !report.is_damaged() && is_inside && !is_rest);
+        match good {
+            Some(report) => {
+                self.frames += 1;
+                take(&Frame::new(&parts[..count as usize], incoming(&report)));
+            }
+            None if is_rest => {}
+            None => self.drop_one(),
+        }
+        buffers.into_iter().flatten().for_each(|buffer| self.give(buffer));
+        true
+    }
+
+    fn drop_one(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells the chip of the buffers that were given back since the last time.
+    fn tell(&mut self, bar: &Bar) -> Result<()> {
+        bar.write(RDT.at(self.registers), self.ring.tail())?;
+        self.untold = 0;
+        self.doorbells += 1;
         Ok(())
     }
 
-    /// How long the frame in a buffer of `capacity` is: nothing that the chip wrote is believed beyond it.
-    fn frame_len(&mut self, descriptor: &RxDescriptor, capacity: usize) -> Option<usize> {
-        let begins = !self.dropping;
-        self.dropping = !descriptor.ends_frame();
-        let len = usize::from(descriptor.length.get());
-        let good = descriptor.ends_frame() && !descriptor.is_damaged() && (HEADER..=capacity).contains(&len);
-        if begins && !good {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        (begins && good).then_some(len)
-    }
-
-    /// Frames that were damaged, longer than a buffer, or described in a way that cannot be.
+    /// Frames that were damaged, longer than the buffers, or described in a way that cannot be.
     pub fn dropped(&self) -> Arc<AtomicU64> {
         self.dropped.clone()
     }
@@ -152,4 +222,11 @@ impl Receiver {
             drop(lent.reclaim());
         }
     }
+}
+
+/// What the chip said of a frame.
+#[inline]
+fn incoming(report: &Report) -> Incoming {
+    let checksum = if report.is_checksum_good() { ReceivedChecksum::Good } else { ReceivedChecksum::Unknown };
+    Incoming { vlan: report.vlan(), checksum, segmentation: None }
 }

@@ -8,6 +8,7 @@ use dirql::selftest::Check;
 use dirql::synchronize::Completion;
 use dirql::{Error, ErrorKind, Result};
 
+use crate::chip::Chip;
 use crate::eeprom;
 use crate::register::{ICS, IMC, IMS, INT_MDAC, RAL, RECEIVE_ADDRESSES};
 use crate::state::State;
@@ -16,9 +17,9 @@ use crate::state::State;
 const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// Tries the EEPROM, a register, an interrupt of the chip's own, and looks at the link. Traffic may go on meanwhile.
-pub fn run(bar: &Bar, vector: &Vector<State>, provoked: &Completion) -> Vec<Check> {
+pub fn run(bar: &Bar, chip: &Chip, vector: &Vector<State>, provoked: &Completion) -> Vec<Check> {
     vec![
-        Check::of("EEPROM checksum", eeprom::check(bar).map(|()| "64 words add up to 0xbaba".into())),
+        Check::of("EEPROM checksum", eeprom::check(bar, chip).map(|()| "64 words add up to 0xbaba".into())),
         Check::of("register write and read", register(bar)),
         Check::of("interrupt by ICS", interrupt(bar, provoked)),
         link(vector),
@@ -46,7 +47,7 @@ fn interrupt(bar: &Bar, provoked: &Completion) -> Result<String> {
     let arrived = provoked.wait(ARRIVAL);
     bar.write(IMC, INT_MDAC)?;
     if arrived {
-        return Ok("the chip raised its line and the handler ran".into());
+        return Ok("the chip raised it and the handler ran".into());
     }
     Err(fail("interrupt by ICS", format!("it did not arrive within {} s", ARRIVAL.as_secs())))
 }

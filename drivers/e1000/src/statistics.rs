@@ -5,7 +5,8 @@ use dirql::class::net;
 use dirql::region::{Bar, Register};
 
 use crate::register::{
-    ALGNERRC, CRCERRS, GORCH, GORCL, GOTCH, GOTCL, GPRC, GPTC, MPC, RLEC, RXERRC, SYMERRS,
+    ALGNERRC, CRCERRS, GORCH, GORCL, GOTCH, GOTCL, GPRC, GPTC, MPC, RLEC, RXERRC, SYMERRS, TORH, TORL, TOTH,
+    TOTL, TPR, TPT,
 };
 
 /// Frames that came damaged, each kind by its counter.
@@ -37,16 +38,28 @@ impl Statistics {
     /// Where a counter cannot be read.
     pub fn read(&mut self, bar: &Bar) -> Result<net::Statistics> {
         let sums = &mut self.sums;
-        sums.receive_frames += u64::from(bar.read(GPRC)?);
-        sums.receive_bytes += octets(bar, GORCL, GORCH)?;
-        sums.transmit_frames += u64::from(bar.read(GPTC)?);
-        sums.transmit_bytes += octets(bar, GOTCL, GOTCH)?;
+        sums.receive_frames += good(|| frames(bar, GPRC), || frames(bar, TPR))?;
+        sums.receive_bytes += good(|| octets(bar, GORCL, GORCH), || octets(bar, TORL, TORH))?;
+        sums.transmit_frames += good(|| frames(bar, GPTC), || frames(bar, TPT))?;
+        sums.transmit_bytes += good(|| octets(bar, GOTCL, GOTCH), || octets(bar, TOTL, TOTH))?;
         sums.receive_missed += self.missed.read(|| bar.read(MPC))?;
         for (counter, register) in self.errors.iter_mut().zip(ERRORS) {
             sums.receive_errors += counter.read(|| bar.read(register))?;
         }
         Ok(*sums)
     }
+}
+
+/// A counter of what was good, that of all beside it. Emulated chips set the former to the latter at each frame, so that it
+/// begins anew only where both were read; and what comes between the two readings is then missed, but never counted twice.
+fn good(good: impl FnOnce() -> Result<u64>, all: impl FnOnce() -> Result<u64>) -> Result<u64> {
+    let good = good()?;
+    Ok(good.min(all()?))
+}
+
+/// A counter of 32 bits.
+fn frames(bar: &Bar, register: Register<u32>) -> Result<u64> {
+    bar.read(register).map(u64::from)
 }
 
 /// A counter of 64 bits: low first, because reading the high half clears both.

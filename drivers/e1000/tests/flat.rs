@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{BROADCAST, drain, frame, send, start};
+use common::{BROADCAST, Place, drain, frame, send};
 use dirql::driver::Driver;
 use dirql_e1000::model::Chip;
 
@@ -12,8 +12,8 @@ fn entries(path: &str) -> usize {
 
 #[test]
 fn a_hundred_starts_and_stops_leave_nothing_behind() {
-    let cycle = || {
-        let (mut e1000, wire) = start();
+    let cycle = |place: &Place| {
+        let (mut e1000, wire) = place.start();
         assert_eq!(send(&mut e1000, &[frame(BROADCAST, 1, 60)]), 1);
         wire.inject(&frame(Chip::MAC, 2, 60));
         assert_eq!(drain(&mut e1000).len(), 1);
@@ -21,10 +21,11 @@ fn a_hundred_starts_and_stops_leave_nothing_behind() {
         assert_eq!(wire.bus().mappings(), 0);
     };
     let maps = || std::fs::read_to_string("/proc/self/maps").unwrap().lines().count();
-    (0..5).for_each(|_| cycle());
+    let places = Place::all();
+    places.iter().for_each(cycle);
     let before = (entries("/proc/self/fd"), entries("/proc/self/task"));
     let maps_before = maps();
-    (0..100).for_each(|_| cycle());
+    places.iter().cycle().take(100).for_each(cycle);
     assert_eq!((entries("/proc/self/fd"), entries("/proc/self/task")), before);
     assert!(maps() <= maps_before + 2, "{} mappings became {}", maps_before, maps());
 }

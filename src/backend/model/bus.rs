@@ -155,7 +155,12 @@ impl Bus {
 
     /// The driver has enabled MSI or MSI-X.
     pub fn messages_enabled(&self) -> bool {
-        self.irqs().messages_enabled()
+        matches!(self.interrupts(), Some(IrqIndex::Msi | IrqIndex::Msix))
+    }
+
+    /// The kind of interrupts that the driver has enabled.
+    pub fn interrupts(&self) -> Option<IrqIndex> {
+        self.irqs().active()
     }
 
     /// The driver has let the device read and write memory.

@@ -31,11 +31,13 @@ impl Config {
         let mut next = CAPABILITIES_POINTER;
         let mut at = 0x40;
         let mut add = |id: u8, body: &[u8]| {
-            bytes[next] = at as u8;
+            // What does not fit is left out.
+            let Some(room) = bytes.get_mut(at + 2..at + 2 + body.len()) else { return };
+            room.copy_from_slice(body);
             bytes[at] = id;
-            bytes[at + 2..at + 2 + body.len()].copy_from_slice(body);
+            bytes[next] = at as u8;
             next = at + 1;
-            at += 0x10;
+            at = (at + 2 + body.len()).next_multiple_of(0x10);
         };
         if config.msi > 0 {
             // Message Control: 64-bit, and log2 of the number of messages in bits 3:1.
@@ -45,6 +47,11 @@ impl Config {
         if config.msix > 0 {
             // Message Control holds the size minus one; table and PBA offsets are 0 of BAR 0: nothing reads them.
             add(0x11, &(config.msix - 1).to_le_bytes());
+        }
+        for capability in &config.capabilities {
+            if let [id, _next, body @ ..] = &capability[..] {
+                add(*id, body);
+            }
         }
         if next != CAPABILITIES_POINTER {
             bytes[0x06] |= STATUS_CAPABILITIES;

@@ -160,8 +160,8 @@ impl Irqs {
         }
     }
 
-    pub fn messages_enabled(&self) -> bool {
-        matches!(self.active, Some(IrqIndex::Msi | IrqIndex::Msix))
+    pub fn active(&self) -> Option<IrqIndex> {
+        self.active
     }
 
     pub fn unmasks(&self) -> u64 {

@@ -58,6 +58,8 @@ pub struct ModelConfig {
     pub dynamic_msix: bool,
     /// How many message vectors the host can give; more are refused, and this number is told.
     pub vectors_available: u32,
+    /// Further capabilities, each as it stands in configuration space from its ID on; the next pointer is filled in.
+    pub capabilities: Vec<Vec<u8>>,
     /// Has an error source, as PCIe functions do.
     pub error: bool,
     /// Has a request source: the host can ask for it back.
@@ -84,6 +86,7 @@ impl ModelConfig {
             msix: 0,
             dynamic_msix: false,
             vectors_available: u32::MAX,
+            capabilities: Vec::new(),
             error: false,
             request: true,
             resettable: false,

@@ -72,7 +72,8 @@ pub struct Schedule {
 impl Schedule {
     /// There may be work: the poller looks, and is woken where it sleeps.
     pub fn schedule(&self) {
-        if self.shared.state.swap(RAISED, Ordering::AcqRel) == ARMED {
+        let order = if cfg!(mutation = "raised_relaxed") { Ordering::Relaxed } else { Ordering::AcqRel };
+        if self.shared.state.swap(RAISED, order) == ARMED && !cfg!(mutation = "not_woken") {
             self.shared.woken.complete();
         }
     }
@@ -160,13 +161,15 @@ impl Napi {
     /// Arms, looks again, and sleeps.
     fn sleep(&self, source: &mut dyn Source, timeout: Duration) -> Result<bool> {
         let state = &self.shared.state;
-        if state.compare_exchange(POLLING, ARMED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        if cfg!(mutation = "raised_forgotten") {
+            state.swap(ARMED, Ordering::AcqRel);
+        } else if state.compare_exchange(POLLING, ARMED, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return self.was_raised();
         }
         let armed = source.arm();
         let slept = match armed {
             // What came before the arming raised nothing.
-            Ok(()) if source.is_pending() => Ok(true),
+            Ok(()) if !cfg!(mutation = "not_looked_again") && source.is_pending() => Ok(true),
             Ok(()) => Ok(self.shared.woken.wait_all(timeout)),
             Err(error) => Err(error),
         };

@@ -7,11 +7,15 @@
 )]
 
 mod backlog;
+mod class;
 mod connection;
 mod interrupt;
 mod lock;
+mod napi;
 mod slot;
 mod synchronize;
+
+use dirql::{Error, Result};
 
 /// Every interleaving in which threads are interrupted so often, where a bound is told.
 fn model(preemptions: Option<usize>, body: impl Fn() + Sync + Send + 'static) {

@@ -29,6 +29,7 @@ const MODULES: &[&str] = &[
     "virtio_blk",
     "nvme",
     "tun",
+    "pktgen",
 ];
 
 const FILES: &[(&str, u32, &str)] = &[
@@ -62,7 +63,9 @@ pub fn write(kernel: &Kernel, programs: &Programs, target: &Path) -> Result<()> 
         }
     }
     modules(&mut archive, kernel)?;
-    for (path, mode) in [("share", 0o755), ("root", 0o700), ("proc", 0o555), ("sys", 0o555), ("dev", 0o755)] {
+    for (path, mode) in
+        [("share", 0o755), ("mnt", 0o755), ("root", 0o700), ("proc", 0o555), ("sys", 0o555), ("dev", 0o755)]
+    {
         archive.directory(path, mode)?;
     }
     for (path, owner) in [("home/demo", 1000), ("home/other", 1001)] {

@@ -1,8 +1,10 @@
 //! The lab: a virtual machine with the devices that a test names, and observers outside it.
 //!
 //! In reading order: [`install`] puts missing Debian packages on the host and [`package`] unpacks others into a cache;
-//! [`programs`] builds what runs in the guest and [`initramfs`] packs it; [`machine`] boots QEMU with the network of
-//! [`net`]; [`guest`] runs commands inside. Outside stand the observers: [`qmp`], [`pcap`] and the kernel's log.
+//! [`dpdk`] is
+//! the peer among them; [`programs`] builds what runs in the guest and [`initramfs`] packs it; [`machine`] boots QEMU with the network of
+//! [`net`]; [`guest`] runs commands inside. Outside stand the observers: [`qmp`], [`pcap`] and the kernel's log;
+//! [`offer`] and [`sink`] are the two ends of a measurement.
 //! [`progress`] shows what takes long.
 //!
 //! ```no_run
@@ -23,20 +25,26 @@
 //! `/dev/kvm` exists and hangs.
 #![forbid(unsafe_code)]
 
+mod boot;
+pub mod dpdk;
 pub mod guest;
 pub mod initramfs;
 pub mod install;
 pub mod machine;
 pub mod net;
+pub mod offer;
 pub mod package;
 pub mod pcap;
 pub mod programs;
 pub mod progress;
 pub mod qmp;
+pub mod sink;
 
 pub use guest::{Guest, Output, Running};
 pub use machine::{Iommu, Machine, MachineBuilder};
 pub use net::{Net, Wire};
+pub use offer::Offer;
+pub use sink::Sink;
 
 /// What goes wrong in the lab is told to a human: a message is enough.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -1,5 +1,6 @@
 //! A machine: QEMU with the devices that a test names, booted and answering.
 
+use crate::boot::{ATTEMPTS, Boot, LockedUp, Process};
 use crate::net::{Net, Wire};
 use crate::qmp::Qmp;
 use crate::{Guest, Result, initramfs, install, package, programs};
@@ -7,21 +8,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
-use std::{env, io, thread};
+use std::time::Duration;
+use std::{env, io};
 use tempfile::TempDir;
-
-/// A boot that says nothing for so long has failed.
-const SILENCE: Duration = Duration::from_secs(60);
-/// A boot that is not done after so long has failed, whatever it says.
-const BOOT: Duration = Duration::from_secs(300);
-/// How often a machine is booted that locks up.
-const ATTEMPTS: u32 = 3;
 
 /// What stands between the devices and the guest's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +37,8 @@ pub struct MachineBuilder {
     devices: Vec<String>,
     nics: Vec<(String, String, Net)>,
     modules: Vec<String>,
+    directories: Vec<(String, PathBuf)>,
+    pcaps: bool,
     shell: Option<String>,
     artifacts: Option<PathBuf>,
 }
@@ -86,6 +82,18 @@ impl MachineBuilder {
     /// Loads a kernel module at boot, so a NIC's own driver: `e1000`.
     pub fn module(mut self, module: &str) -> Self {
         self.modules.push(module.to_owned());
+        self
+    }
+
+    /// Shows a directory of the host to the guest, which can only read it, as `/mnt/<name>`. Slots from 10 on are taken.
+    pub fn directory(mut self, name: &str, path: &Path) -> Self {
+        self.directories.push((name.to_owned(), path.to_owned()));
+        self
+    }
+
+    /// Writes no pcaps, which cost time for each frame.
+    pub fn no_pcaps(mut self) -> Self {
+        self.pcaps = false;
         self
     }
 
@@ -152,6 +160,11 @@ impl MachineBuilder {
             },
         ]);
         qemu.args(["-fsdev", &format!("local,id=share,security_model=none,path={}", comma(&share)?)]);
+        for (slot, (name, path)) in (0x10..).zip(&self.directories) {
+            let path = comma(path)?;
+            qemu.args(["-fsdev", &format!("local,id={name},security_model=none,readonly=on,path={path}")]);
+            qemu.args(["-device", &format!("virtio-9p-pci,addr={slot:x}.0,fsdev={name},mount_tag={name}")]);
+        }
         let mut wires = BTreeMap::new();
         for (name, _, net) in &self.nics {
             let pcap = artifacts.join(format!("{name}.pcap"));
@@ -160,10 +173,10 @@ impl MachineBuilder {
                 Net::Wire => wires.entry(name.clone()).or_insert(Wire::new()?).netdev()?,
             };
             qemu.args(["-netdev", &format!("{netdev},id=net-{name}")]);
-            qemu.args([
-                "-object",
-                &format!("filter-dump,id=dump-{name},netdev=net-{name},file={}", comma(&pcap)?),
-            ]);
+            if self.pcaps {
+                let dump = format!("filter-dump,id=dump-{name},netdev=net-{name},file={}", comma(&pcap)?);
+                qemu.args(["-object", &dump]);
+            }
         }
         for device in &self.devices {
             qemu.args(["-device", device]);
@@ -177,8 +190,7 @@ impl MachineBuilder {
         if self.shell.is_none() {
             qemu.stdin(Stdio::null()).stdout(File::options().append(true).open(&log)?);
         }
-        let process = Process(qemu.spawn().map_err(|error| format!("cannot start QEMU: {error}"))?);
-        let mut boot = Boot { process, log, console, started: Instant::now() };
+        let mut boot = Boot::start(&mut qemu, log, console)?;
 
         let agent = boot.accept(&agent)?;
         let monitor = boot.accept(&monitor)?;
@@ -221,6 +233,10 @@ impl MachineBuilder {
         if !self.modules.is_empty() {
             words.push(format!("lab.modules={}", self.modules.join(",")));
         }
+        let names: Vec<&str> = self.directories.iter().map(|(name, _)| name.as_str()).collect();
+        if !names.is_empty() {
+            words.push(format!("lab.directories={}", names.join(",")));
+        }
         words.extend(self.command_line.iter().cloned());
         words.join(" ")
     }
@@ -247,6 +263,8 @@ impl Machine {
             devices: vec![],
             nics: vec![],
             modules: vec![],
+            directories: vec![],
+            pcaps: true,
             shell: None,
             artifacts: None,
         }
@@ -257,7 +275,7 @@ impl Machine {
         &self.qmp
     }
 
-    /// The pcap that QEMU writes of a NIC's cable.
+    /// The pcap that QEMU writes of a NIC's cable, unless it was told not to.
     pub fn pcap(&self, nic: &str) -> PathBuf {
         self.artifacts.join(format!("{nic}.pcap"))
     }
@@ -286,97 +304,6 @@ impl Deref for Machine {
     }
 }
 
-/// QEMU's process, which does not outlive this value.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// QEMU on its way to an answering agent.
-struct Boot {
-    process: Process,
-    log: PathBuf,
-    console: PathBuf,
-    started: Instant,
-}
-
-impl Boot {
-    fn accept(&mut self, listener: &UnixListener) -> Result<UnixStream> {
-        listener.set_nonblocking(true)?;
-        let stream = self.wait_for(|| match listener.accept() {
-            Ok((stream, _)) => Ok(Some(stream)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                thread::sleep(Duration::from_millis(10));
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        })?;
-        stream.set_nonblocking(false)?;
-        Ok(stream)
-    }
-
-    /// Tries again and again, until it worked, QEMU has ended, or there is reason to give up.
-    fn wait_for<T>(&mut self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-        let (mut said, mut when) = (0, Instant::now());
-        loop {
-            let result = attempt();
-            if let Ok(Some(value)) = result {
-                return Ok(value);
-            }
-            let why = if let Err(error) = result {
-                // QEMU about to end is what mostly is behind it.
-                let ended = (0..50).find_map(|_| {
-                    thread::sleep(Duration::from_millis(100));
-                    self.process.0.try_wait().ok()?
-                });
-                ended.map_or(error.to_string(), |status| format!("QEMU has ended: {status}"))
-            } else if let Some(status) = self.process.0.try_wait()? {
-                format!("QEMU has ended: {status}")
-            } else if fs::read(&self.console).is_ok_and(|text| locked_up(&text)) {
-                return Err(LockedUp.into());
-            } else if self.started.elapsed() > BOOT {
-                format!("the boot was not done after {BOOT:?}")
-            } else if when.elapsed() > SILENCE {
-                format!("the console said nothing for {SILENCE:?}")
-            } else {
-                let size = fs::metadata(&self.console).map_or(0, |metadata| metadata.len());
-                if size != said {
-                    (said, when) = (size, Instant::now());
-                }
-                continue;
-            };
-            let tail = |path: &Path| {
-                let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
-                let lines: Vec<&str> = text.lines().collect();
-                lines[lines.len().saturating_sub(30)..].join("\n")
-            };
-            let (qemu, console) = (tail(&self.log), tail(&self.console));
-            return Err(format!("{why}\n--- QEMU said\n{qemu}\n--- the console's tail\n{console}").into());
-        }
-    }
-}
-
-/// The guest's kernel found a processor that did not move for half a minute.
-#[derive(Debug)]
-struct LockedUp;
-
-impl std::fmt::Display for LockedUp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the emulated processor locked up in each of {ATTEMPTS} boots")
-    }
-}
-
-impl std::error::Error for LockedUp {}
-
-fn locked_up(console: &[u8]) -> bool {
-    String::from_utf8_lossy(console).contains("BUG: soft lockup")
-}
-
 /// The initramfs, packed once in a process.
 fn packed(kernel: &package::Kernel) -> Result<&'static Path> {
     static PACKED: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
@@ -398,29 +325,4 @@ fn packed(kernel: &package::Kernel) -> Result<&'static Path> {
 /// A path in QEMU's words, where a comma is written twice.
 fn comma(path: &Path) -> Result<String> {
     Ok(path.to_str().ok_or("a path of the lab is not UTF-8")?.replace(',', ",,"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_up_is_told_from_other_silence() {
-        let directory = tempfile::tempdir().unwrap();
-        let console = directory.path().join("console.log");
-        let process = || Process(Command::new("sleep").arg("100").spawn().unwrap());
-        let boot = |text: &str| {
-            fs::write(&console, text).unwrap();
-            let log = directory.path().join("qemu.log");
-            let started = Instant::now().checked_sub(BOOT * 2).unwrap();
-            let mut boot = Boot { process: process(), log, console: console.clone(), started };
-            boot.wait_for(|| Ok(None::<()>)).unwrap_err()
-        };
-        assert!(
-            boot("[ 28.5] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [cryptomgr_test:52]")
-                .is::<LockedUp>()
-        );
-        let late = boot("[    0.0] Linux version");
-        assert!(!late.is::<LockedUp>() && late.to_string().contains("Linux version"), "{late}");
-    }
 }

@@ -1,7 +1,9 @@
 //! What a NIC's cable leads to.
 
 use crate::Result;
+use crate::offer::Offer;
 use crate::pcap::Counter;
+use crate::sink::{self, Sink};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -59,6 +61,22 @@ impl Wire {
     /// Sends a frame towards the NIC, whether anybody takes it or not.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         self.socket.send_to(frame, self.qemu).map(drop)
+    }
+
+    /// Sends a frame towards the NIC again and again, so many in a second, until the offer is stopped or dropped.
+    pub fn offer(&self, frame: &[u8], rate: u64) -> Result<Offer> {
+        Offer::new(frame, rate, self.qemu)
+    }
+
+    /// How many frames were lost on their way to QEMU, because it had not taken those before: a NIC whose ring is full
+    /// stops its cable. Counted from anywhere: the difference of two looks is what is meant.
+    pub fn lost(&self) -> Result<u64> {
+        sink::dropped(self.qemu.port())
+    }
+
+    /// Counts what comes from the NIC from now on, instead of receiving it.
+    pub fn sink(&self) -> Result<Sink> {
+        Sink::new(&self.socket)
     }
 
     /// Receives one frame from the NIC.

@@ -2,6 +2,7 @@
 
 use crate::{Result, install, progress};
 use nix::unistd::geteuid;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,50 +41,82 @@ pub fn kernel() -> Result<Kernel> {
 
 /// A package's files, unpacked in the cache under its name and version.
 pub fn unpacked(package: &str) -> Result<PathBuf> {
-    let wanted = format!("the lab needs the Debian package {package}");
-    let version = version(package)
+    assembled(package, package, || Ok(vec![package.to_owned()]))
+}
+
+/// The files of several packages, unpacked over each other in the cache under a name and the version of the first of
+/// them, which is known beforehand.
+pub fn assembled(name: &str, first: &str, packages: impl Fn() -> Result<Vec<String>>) -> Result<PathBuf> {
+    let wanted = format!("the lab needs the Debian package {first}");
+    let version = version(first)
         .or_else(|_| {
             install::update()?;
-            version(package)
+            version(first)
         })
         .map_err(|error| format!("{wanted}: {error}"))?;
     let cache = cache()?;
     // Two runs may want the same package at once: the second waits for the first.
     let lock = File::create(cache.join("lock"))?;
     lock.lock()?;
-    let target = cache.join(format!("{package}_{version}"));
+    let target = cache.join(format!("{name}_{version}"));
     if target.is_dir() {
         return Ok(target);
     }
-    let what = format!("downloading {package} {version} into {}", cache.display());
+    let what = format!("downloading {name} {version} into {}", cache.display());
     progress::step(&what, || {
         let work = tempfile::tempdir_in(&cache)?;
-        let archive = download(package, work.path())
+        let archives = download(&packages()?, work.path())
             .or_else(|_| {
                 // The lists name a version that the archive does not have any more.
                 install::update()?;
-                download(package, work.path())
+                download(&packages()?, work.path())
             })
             .map_err(|error| format!("{wanted}, and the download failed: {error}"))?;
         let root = work.path().join("root");
-        install::run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&root))?;
+        for archive in archives {
+            install::run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&root))?;
+        }
         // Complete, or not there at all.
         Ok(fs::rename(&root, &target)?)
     })?;
     Ok(target)
 }
 
-fn download(package: &str, directory: &Path) -> Result<PathBuf> {
+/// What a package depends on, by name.
+pub fn direct_dependencies(package: &str) -> Result<Vec<String>> {
+    let text = query(&["depends", "--important", package])?;
+    let names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    Ok(names.filter(|name| !name.starts_with('<')).map(str::to_owned).collect())
+}
+
+/// Packages and all that they depend on, by name, and what that depends on.
+pub fn dependencies(packages: &[String]) -> Result<Vec<String>> {
+    let relations = ["--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances"];
+    let mut words = vec!["depends", "--important", "--recurse"];
+    words.extend(relations.into_iter().chain(packages.iter().map(String::as_str)));
+    let text = query(&words)?;
+    // The packages stand at the line's start, their relations are indented; one in <> is but a name that others provide.
+    let names = text.lines().filter(|line| !line.starts_with([' ', '<']));
+    let names: BTreeSet<&str> = names.filter_map(|line| line.split(':').next()).collect();
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+fn download(packages: &[String], directory: &Path) -> Result<Vec<PathBuf>> {
     let mut command = Command::new("apt-get");
     if geteuid().is_root() {
         // Else apt wants to download as a user that cannot enter our directory, and says so.
         command.args(["-o", "APT::Sandbox::User=root"]);
     }
-    install::run(command.args(["download", package]).current_dir(directory))?;
-    fs::read_dir(directory)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .ok_or_else(|| "apt-get download left no .deb file".into())
+    install::run(command.arg("download").args(packages).current_dir(directory))?;
+    let files = fs::read_dir(directory)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let archives: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).collect();
+    let (wanted, found) = (packages.len(), archives.len());
+    if wanted == found {
+        Ok(archives)
+    } else {
+        Err(format!("apt-get download left {found} .deb files of {wanted}").into())
+    }
 }
 
 /// The package behind `linux-image-amd64`.

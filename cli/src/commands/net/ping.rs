@@ -301,7 +301,7 @@ mod tests {
 
     /// The whole way: driver, rings, interrupts, stack.
     #[test]
-    fn pings_by_the_interrupts_of_an_e1000() {
+    fn pings_with_an_e1000() {
         let (device, wire) = Chip::new().plug_in().unwrap();
         let mut running = Running::probe(device, &dirql_e1000::DRIVER, &Settings::default()).unwrap();
         let done = AtomicBool::new(false);
@@ -329,7 +329,7 @@ mod tests {
         assert!(document["rtt_us"]["p50"].is_u64() && document["rtt_us"]["p99"].is_u64(), "{document}");
         let vector = &document["vectors"][0];
         assert_eq!((&vector["index"], &vector["mode"]), (&json!(0), &json!("intx")));
-        // A reply that comes before anybody sleeps raises none.
+        // A reply that is there before anybody sleeps raises none.
         assert!(vector["count"].as_u64().unwrap() > 0 && vector["handler_ns"]["p50"].as_u64().unwrap() > 0);
         assert!(vector["synchronize"]["calls"].as_u64().unwrap() > 0);
         assert!(report.text().contains("20 replies received"), "{}", report.text());

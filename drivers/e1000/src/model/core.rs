@@ -3,23 +3,12 @@
 use dirql::backend::model::Bus;
 use dirql::class::net::Mac;
 
+use super::interrupt::{LSC, MDAC, RXDMT0, RXO, RXT0, TXDW};
 use super::register::{
-    CTRL, EERD, GORCL, GOTCL, GPRC, GPTC, ICR, ICS, IMC, IMS, Kind, LEN, MDIC, RAL, RCTL, RDBAL, RDH, RDLEN,
-    RDT, STATUS, TCTL, TDBAL, TDH, TDLEN, TDT, kind,
+    CTRL, EERD, GORCL, GOTCL, GPRC, GPTC, ICR, ICS, IMC, IMS, Kind, LEN, MDIC, QUEUE, RAL, RCTL, RDBAL, RDH,
+    RDLEN, RDT, STATUS, TCTL, TDBAL, TDH, TDLEN, TDT, TORL, TOTL, TPR, TPT, VET, kind,
 };
-
-/// ICR: Transmit Queue Empty.
-pub const TXQE: u32 = 1 << 1;
-/// ICR: Transmit Descriptor Written Back.
-pub const TXDW: u32 = 1 << 0;
-/// ICR: Receive Descriptor Minimum Threshold Reached.
-pub const RXDMT0: u32 = 1 << 4;
-/// ICR: Receiver Overrun.
-pub const RXO: u32 = 1 << 6;
-/// ICR: Receiver Timer Interrupt.
-pub const RXT0: u32 = 1 << 7;
-const LSC: u32 = 1 << 2;
-const MDAC: u32 = 1 << 9;
+use super::transmit::Sender;
 
 /// RCTL and TCTL: enabled.
 pub const ENABLE: u32 = 1 << 1;
@@ -30,6 +19,8 @@ const GIGABIT: u32 = 1 << 0 | 2 << 6;
 const RESET: u32 = 1 << 26;
 const PHY_POWER_DOWN: u16 = 1 << 11;
 
+/// Pairs of rings at most.
+pub const QUEUES: usize = 2;
 /// A descriptor of either ring.
 pub const DESCRIPTOR: u32 = 16;
 
@@ -42,10 +33,14 @@ pub struct Core {
     eeprom: [u16; 64],
     phy_control: u16,
     cable: bool,
+    /// Is an 82574L.
+    pub is_express: bool,
+    /// Causes that a message was sent for, and that are still there.
+    pub told: u32,
     /// Frames on the wire, without their check sequences.
     pub sent: Vec<Vec<u8>>,
-    /// The part of a frame whose last descriptor is still to come.
-    pub partial: Vec<u8>,
+    /// What each queue knows of the frame that it is about to send.
+    pub senders: [Sender; QUEUES],
     /// Sends nothing for now.
     pub held: bool,
     /// Was left running on a busy network.
@@ -56,22 +51,25 @@ pub struct Core {
 }
 
 impl Core {
-    pub fn new(mac: Mac) -> Self {
+    pub fn new(mac: Mac, is_express: bool) -> Self {
         let words = (LEN / 4) as usize;
         let mut core = Self {
             registers: vec![0; words],
             writes: vec![0; words],
-            eeprom: eeprom(mac),
+            eeprom: eeprom(mac, if is_express { 0x10d3 } else { 0x100e }),
             phy_control: 1 << 12,
             cable: true,
+            is_express,
+            told: 0,
             sent: Vec::new(),
-            partial: Vec::new(),
+            senders: Default::default(),
             held: false,
             busy: false,
             gone: false,
             deaf_at: None,
         };
         core.set(STATUS, GIGABIT | LINK_UP);
+        core.set(VET, 0x8100);
         core
     }
 
@@ -80,11 +78,14 @@ impl Core {
         self.set(TCTL, ENABLE);
         self.set(IMS, RXT0 | RXO | RXDMT0 | TXDW | LSC);
         self.set(ICR, RXT0 | TXDW);
-        for (base, length, head, tail, from) in [(RDBAL, RDLEN, RDH, RDT, 10), (TDBAL, TDLEN, TDH, TDT, 70)] {
-            self.set(base, 0xdead_0000);
-            self.set(length, 256 * DESCRIPTOR);
-            self.set(head, from);
-            self.set(tail, from + 100);
+        for queue in 0..self.queues() {
+            let rings = [(RDBAL, RDLEN, RDH, RDT, 10), (TDBAL, TDLEN, TDH, TDT, 70)];
+            for (base, length, head, tail, from) in rings {
+                self.set(base + QUEUE * queue, 0xdead_0000);
+                self.set(length + QUEUE * queue, 256 * DESCRIPTOR);
+                self.set(head + QUEUE * queue, from);
+                self.set(tail + QUEUE * queue, from + 100);
+            }
         }
         self.busy = true;
     }
@@ -113,24 +114,19 @@ impl Core {
         self.writes.get((offset / 4) as usize).copied().unwrap_or(0)
     }
 
-    /// Adds causes, and drives the line.
-    pub fn raise(&mut self, bus: &Bus, causes: u32) {
-        self.set(ICR, self.get(ICR) | causes);
-        self.drive(bus);
-    }
-
-    fn drive(&self, bus: &Bus) {
-        bus.set_line(self.get(ICR) & self.get(IMS) != 0);
-    }
-
-    /// Counts a good frame of `len` bytes without its check sequence.
-    pub fn count(&mut self, frames: u64, octets: u64, len: usize) {
-        debug_assert!([(GPRC, GORCL), (GPTC, GOTCL)].contains(&(frames, octets)), "two pairs of counters");
-        self.set(frames, self.get(frames).saturating_add(1));
+    /// Counts a good frame of `len` bytes without its check sequence. What is good is set to what is all, as emulated chips
+    /// do: it begins anew only where both are read.
+    pub fn count(&mut self, received: bool, len: usize) {
+        let (good, good_octets, all, octets) =
+            if received { (GPRC, GORCL, TPR, TORL) } else { (GPTC, GOTCL, TPT, TOTL) };
+        self.set(all, self.get(all).saturating_add(1));
         let sum = u64::from(self.get(octets + 4)) << 32 | u64::from(self.get(octets));
         let sum = sum + len as u64 + 4;
         self.set(octets, sum as u32);
         self.set(octets + 4, (sum >> 32) as u32);
+        self.set(good, self.get(all));
+        self.set(good_octets, self.get(octets));
+        self.set(good_octets + 4, self.get(octets + 4));
     }
 
     /// The cable is plugged in, or pulled.
@@ -153,7 +149,7 @@ impl Core {
         self.busy &= self.get(RCTL) & ENABLE != 0;
         if self.busy && bus.bus_master() {
             self.receive(bus, &[0xff; 60]);
-            self.send(bus);
+            self.send_all(bus);
         }
     }
 
@@ -163,17 +159,14 @@ impl Core {
         }
         self.elapse(bus);
         let value = self.get(offset);
-        match kind(offset) {
+        match kind(offset, self.is_express) {
             Kind::None => return 0,
             Kind::Clears => self.set(offset, 0),
             Kind::High => {
                 self.set(offset, 0);
                 self.set(offset - 4, 0);
             }
-            Kind::Special if offset == ICR => {
-                self.set(ICR, 0);
-                self.drive(bus);
-            }
+            Kind::Special if offset == ICR => self.cause_read(bus),
             Kind::Special if offset == ICS || offset == IMC => return 0,
             Kind::Plain(_) | Kind::Fixed | Kind::Low | Kind::Special => {}
         }
@@ -188,7 +181,7 @@ impl Core {
         if self.gone || self.deaf_at == Some(offset) {
             return;
         }
-        match kind(offset) {
+        match kind(offset, self.is_express) {
             Kind::Plain(mask) => self.set(offset, value & mask),
             Kind::Special => self.write_special(bus, offset, value),
             Kind::None | Kind::Fixed | Kind::Clears | Kind::Low | Kind::High => {}
@@ -200,11 +193,7 @@ impl Core {
             CTRL => self.set(CTRL, value & !RESET),
             EERD => self.set(EERD, self.eeprom_read(value)),
             MDIC => self.access_phy(bus, value),
-            // By the book, ICR is also cleared by writing ones.
-            ICR => {
-                self.set(ICR, self.get(ICR) & !value);
-                self.drive(bus);
-            }
+            ICR => self.cause_write(bus, value),
             ICS => self.raise(bus, value),
             IMS => {
                 self.set(IMS, self.get(IMS) | value);
@@ -215,27 +204,34 @@ impl Core {
                 self.drive(bus);
             }
             RCTL => self.set(RCTL, value),
-            RDT => self.set(RDT, value & 0xffff),
-            TDT => {
-                self.set(TDT, value & 0xffff);
-                self.send(bus);
-            }
             TCTL => {
                 self.set(TCTL, value);
-                self.send(bus);
+                self.send_all(bus);
             }
-            _ => {}
+            _ => {
+                self.set(offset, value & 0xffff);
+                for queue in (0..self.queues()).filter(|queue| offset == TDT + QUEUE * queue) {
+                    self.send(bus, queue);
+                }
+            }
         }
     }
 
-    /// EERD after it was told to start: address in bits 15:8, DONE in bit 4, data in bits 31:16.
+    /// EERD after it was told to start: data in bits 31:16, and the address in bits 15:8, DONE in bit 4; or in bits 15:2 and
+    /// bit 1.
     fn eeprom_read(&self, command: u32) -> u32 {
-        let address = command & 0xff00;
+        let (address, shift, done) =
+            if self.is_express { (command & 0xfffc, 2, 1 << 1) } else { (command & 0xff00, 8, 1 << 4) };
         if command & 1 == 0 {
             return address;
         }
-        let word = self.eeprom.get((address >> 8) as usize).copied().unwrap_or(0);
-        u32::from(word) << 16 | address | 1 << 4
+        let word = self.eeprom.get((address >> shift) as usize).copied().unwrap_or(0);
+        u32::from(word) << 16 | address | done
+    }
+
+    /// Queues that there are.
+    pub fn queues(&self) -> u64 {
+        if self.is_express { QUEUES as u64 } else { 1 }
     }
 
     /// The PHY is number 1 and has a Control register, 0.
@@ -283,13 +279,13 @@ impl Core {
 }
 
 /// An EEPROM with this address, whose words add up to 0xbaba.
-fn eeprom(mac: Mac) -> [u16; 64] {
+fn eeprom(mac: Mac, device: u16) -> [u16; 64] {
     let mut words = [0_u16; 64];
     for (word, bytes) in words.iter_mut().zip(mac.0.chunks_exact(2)) {
         *word = u16::from_le_bytes([bytes[0], bytes[1]]);
     }
-    words[0x0b] = 0x100e;
-    words[0x0d] = 0x100e;
+    words[0x0b] = device;
+    words[0x0d] = device;
     words[63] = words.iter().fold(0xbaba, |left, word| left.wrapping_sub(*word));
     words
 }

@@ -1,9 +1,9 @@
-//! The 82540EM as software, so that the driver runs in `cargo test`, without hardware, VM or privileges.
+//! The 82540EM and the 82574L as software, so that the driver runs in `cargo test`, without hardware, VM or privileges.
 //!
 //! [`Chip`] is a [`Model`] for the library's model backend; [`Wire`] is the cable in its socket: it reads what was
 //! sent, injects frames, pulls the plug. It does what the datasheet says where the driver depends on it, and where
-//! emulated chips are worse than that, it is as bad: CTRL.RST does nothing but clear itself. Not modelled: checksum
-//! offload, VLAN tags, flow control, throttling, and time.
+//! emulated chips are worse than that, it is as bad: CTRL.RST does nothing but clear itself, and counters of what is good
+//! follow those of all. Not modelled: flow control, throttling, and time.
 //!
 //! ```
 //! use dirql::class::net::Net;
@@ -22,6 +22,8 @@
 //! ```
 
 mod core;
+mod interrupt;
+mod packet;
 mod receive;
 pub mod register;
 mod transmit;
@@ -40,7 +42,11 @@ pub use self::wire::{Delivery, Wire};
 #[derive(Debug)]
 pub struct Chip {
     core: Core,
+    vectors: u16,
 }
+
+/// MSI-X vectors of an 82574L.
+const VECTORS: u16 = 5;
 
 impl Default for Chip {
     fn default() -> Self {
@@ -52,9 +58,21 @@ impl Chip {
     /// The address that the EEPROM holds.
     pub const MAC: Mac = Mac([0x52, 0x54, 0x00, 0x12, 0x34, 0x56]);
 
-    /// A chip after power-on, with a cable in.
+    /// An 82540EM after power-on, with a cable in.
     pub fn new() -> Self {
-        Self { core: Core::new(Self::MAC) }
+        Self { core: Core::new(Self::MAC, false), vectors: VECTORS }
+    }
+
+    /// An 82574L after power-on, with a cable in.
+    pub fn express() -> Self {
+        Self { core: Core::new(Self::MAC, true), vectors: VECTORS }
+    }
+
+    /// On a host that gives it so many MSI-X vectors at most.
+    #[must_use]
+    pub fn with_vectors(mut self, vectors: u16) -> Self {
+        self.vectors = vectors;
+        self
     }
 
     /// As a killed process leaves it: interrupts enabled, and rings at addresses that are no longer mapped. The network
@@ -91,20 +109,28 @@ impl Chip {
     /// # Errors
     /// As [`Device::from_backend`].
     pub fn plug_in(self) -> Result<(Device, Wire)> {
+        let config = config(self.core.is_express, self.vectors);
         let core = Arc::new(Mutex::new(self.core));
-        let backend = ModelBackend::new(config(), Plugged { core: core.clone() });
+        let backend = ModelBackend::new(config, Plugged { core: core.clone() });
         let wire = Wire::new(core, backend.bus());
         Ok((Device::from_backend(backend)?, wire))
     }
 }
 
-/// An 82540EM from outside: conventional PCI, 128 KiB of registers, one interrupt pin, no reset.
-fn config() -> ModelConfig {
-    ModelConfig {
+/// A chip from outside: 128 KiB of registers, no reset. An 82540EM is conventional PCI with an interrupt pin; an 82574L has
+/// messages too.
+fn config(is_express: bool, vectors: u16) -> ModelConfig {
+    let config = ModelConfig {
         class: 0x02_0000,
         bars: [register::LEN, 0, 0, 0, 0, 0],
         intx: true,
-        ..ModelConfig::new(0x8086, 0x100e)
+        ..ModelConfig::new(0x8086, if is_express { 0x10d3 } else { 0x100e })
+    };
+    match is_express {
+        false => config,
+        true => {
+            ModelConfig { msi: 1, msix: VECTORS, vectors_available: vectors.into(), error: true, ..config }
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use dirql::backend::model::Bus;
 
 use super::core::Core;
-use super::lock;
+use super::receive::Told;
+use super::{VECTORS, lock};
 
 /// What became of a frame that was injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +49,9 @@ impl Wire {
         lock(&self.core).receive(&self.bus, frame)
     }
 
-    /// How many buffers the chip has for what comes.
+    /// How many buffers the chip has for what comes by the first queue.
     pub fn room(&self) -> usize {
-        lock(&self.core).room()
+        lock(&self.core).room(0)
     }
 
     /// Plugs the cable in, or pulls it.
@@ -62,19 +63,20 @@ impl Wire {
     pub fn hold(&self, held: bool) {
         let mut core = lock(&self.core);
         core.held = held;
-        core.send(&self.bus);
+        core.send_all(&self.bus);
     }
 
     /// A chip gone wrong: the next receive descriptor is completed with these values and no data. False where the chip
     /// has none.
     pub fn misdescribe(&self, length: u16, status: u8, errors: u8) -> bool {
-        lock(&self.core).misdescribe(&self.bus, length, status, errors)
+        lock(&self.core).misdescribe(&self.bus, Told { length, status, errors, ..Told::default() })
     }
 
-    /// Takes the chip from the bus: every register reads as all ones. The line is asserted once more.
+    /// Takes the chip from the bus: every register reads as all ones. Every interrupt is raised once more.
     pub fn vanish(&self) {
         lock(&self.core).gone = true;
         self.bus.set_line(true);
+        (0..VECTORS).for_each(|vector| self.bus.message(vector.into()));
     }
 
     /// What the register at `offset` holds, without the effects of reading it.

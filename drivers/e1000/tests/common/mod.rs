@@ -1,19 +1,74 @@
 //! What the driver's tests share.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod packets;
+
 use std::time::{Duration, Instant};
 
-use dirql::class::net::{Mac, Net, Outgoing};
+use dirql::class::net::{self, Mac, Net, Outgoing};
 use dirql::driver::Settings;
+use dirql::interrupt::Mode;
 use dirql_e1000::E1000;
 use dirql_e1000::model::{Chip, Wire};
 
 pub const BROADCAST: Mac = Mac([0xff; 6]);
 
-/// A started driver and its wire.
-pub fn start() -> (E1000, Wire) {
-    let (device, wire) = Chip::new().plug_in().unwrap();
-    (E1000::start(device, &Settings::default()).unwrap(), wire)
+/// A chip, and how its interrupts arrive.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub is_express: bool,
+    pub settings: Settings,
+}
+
+impl Place {
+    fn new(is_express: bool, mode: Mode) -> Self {
+        Self { is_express, settings: Settings { interrupts: Some(mode), ..Settings::default() } }
+    }
+
+    /// Every chip in every mode that it has.
+    pub fn all() -> [Self; 4] {
+        [
+            Self::new(false, Mode::Intx),
+            Self::new(true, Mode::Msix),
+            Self::new(true, Mode::Msi),
+            Self::new(true, Mode::Intx),
+        ]
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.settings.interrupts.unwrap()
+    }
+
+    /// Such a chip, not plugged in yet.
+    pub fn chip(&self) -> Chip {
+        if self.is_express { Chip::express() } else { Chip::new() }
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.settings.clone()
+    }
+
+    /// The same, started with other settings.
+    #[must_use]
+    pub fn with(&self, change: impl FnOnce(&mut net::Settings)) -> Self {
+        let mut place = self.clone();
+        change(&mut place.settings.net);
+        place
+    }
+
+    /// A started driver and its wire.
+    pub fn start(&self) -> (E1000, Wire) {
+        let (device, wire) = self.chip().plug_in().unwrap();
+        (E1000::start(device, &self.settings).unwrap(), wire)
+    }
+}
+
+/// Runs a test with every chip in every mode; the last one told is the one that failed.
+pub fn everywhere(test: impl Fn(&Place)) {
+    for place in Place::all() {
+        eprintln!("{place:?}");
+        test(&place);
+    }
 }
 
 /// The frame number `number`, to `to`: its bytes tell it from all others.

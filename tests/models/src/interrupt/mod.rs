@@ -14,4 +14,5 @@ pub mod phase;
 #[allow(dead_code, missing_docs, reason = "the library uses the rest")]
 pub mod slot;
 
+pub use dirql::interrupt::Wait;
 pub use eventfd::Eventfd;

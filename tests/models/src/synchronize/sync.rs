@@ -2,8 +2,9 @@
 
 pub use loom::hint::spin_loop;
 pub use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
+pub use loom::sync::{Condvar, Mutex, MutexGuard};
 pub use loom::thread::yield_now;
+pub use std::sync::Arc;
 use std::time::Duration;
 
 /// Each look is a branch to explore: one of each kind.

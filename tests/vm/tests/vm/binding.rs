@@ -1,8 +1,9 @@
 //! Devices taken from the kernel and given back.
 
+use crate::nics::{Row, all, bind, families, rows, unbound};
 use crate::traffic::no_faults;
 use crate::{EDU, NIC, bound, check, test};
-use dirql_lab::{Guest, Machine, Net, Result};
+use dirql_lab::{Guest, Net, Result};
 use libtest_mimic::Trial;
 
 /// The tests of this file.
@@ -10,8 +11,9 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("binding::list_tells_all_devices_as_json", list),
         test("binding::bind_gives_to_a_user_and_restore_gives_back", there_and_back),
+        test("binding::what_had_no_driver_has_none_again", driverless),
         test("binding::bind_refuses_an_interface_that_is_up", in_use),
-        test("binding::twenty_selftests_and_the_kernels_driver_works_after", again_and_again),
+        test("binding::ten_selftests_and_the_kernels_driver_works_after", again_and_again),
         test("binding::info_tells_about_a_device_as_json", info),
     ]
 }
@@ -22,11 +24,13 @@ fn driver(guest: &Guest, address: &str) -> Result<String> {
     Ok(guest.shell(&line)?.text().trim().to_owned())
 }
 
-/// Fails unless the kernel's own driver answers through the NIC.
-fn kernel_pings(guest: &Guest) -> Result<()> {
-    guest.shell("until [ -e /sys/class/net/eth0 ]; do sleep 0.1; done")?.ok()?;
-    guest.root("udhcpc -i eth0 -n -q -s /etc/udhcpc.script")?.ok()?;
-    guest.root("ping -c 3 -W 5 10.0.2.2")?.ok().map(drop)
+/// Fails unless the kernel's own driver answers through the NIC, whose interface is left down.
+fn kernel_pings(guest: &Guest, row: &Row) -> Result<()> {
+    let interface = row.nic.interface(guest)?;
+    guest.root(&format!("udhcpc -i {interface} -n -q -s /etc/udhcpc.script"))?.ok()?;
+    guest.root(&format!("ping -c 3 -W 5 -I {interface} 10.0.2.2"))?.ok()?;
+    guest.root(&format!("ip address flush dev {interface}"))?.ok()?;
+    guest.root(&format!("ip link set {interface} down"))?.ok().map(drop)
 }
 
 fn list() -> Result<()> {
@@ -67,53 +71,68 @@ fn info() -> Result<()> {
 }
 
 fn there_and_back() -> Result<()> {
-    let machine = Machine::builder("binding-back")
-        .nic("lan", "e1000,addr=03.0", Net::User)
-        .device("edu,addr=04.0")
-        .module("e1000")
-        .boot()?;
-    check(driver(&machine, NIC)? == "e1000", || "the NIC is not the kernel's at first".into())?;
-    for _ in 0..3 {
-        machine.root(&format!("dirql bind {NIC} {EDU} --owner demo"))?.ok()?;
-        for device in [NIC, EDU] {
-            let driver = driver(&machine, device)?;
-            check(driver == "vfio-pci", || format!("{device} is bound to {driver:?}"))?;
-            let group = format!("basename $(readlink /sys/bus/pci/devices/{device}/iommu_group)");
+    let rows = families();
+    let machine = unbound("binding-back", &rows, Net::User, true)?;
+    all(&rows, |row| {
+        let address = row.nic.address();
+        let own = driver(&machine, &address)?;
+        for _ in 0..3 {
+            machine.root(&format!("dirql bind {address} --owner demo"))?.ok()?;
+            let taken = driver(&machine, &address)?;
+            check(taken == "vfio-pci", || format!("{address} is bound to {taken:?}"))?;
+            let group = format!("basename $(readlink /sys/bus/pci/devices/{address}/iommu_group)");
             let owner = machine.shell(&format!("stat -c %U /dev/vfio/$({group})"))?.ok()?.text();
-            check(owner == "demo\n", || format!("the group of {device} belongs to {owner}"))?;
+            check(owner == "demo\n", || format!("the group of {address} belongs to {owner}"))?;
+            // Bound already is no failure.
+            machine.root(&format!("dirql bind {address} --owner demo"))?.ok()?;
+            machine.root("dirql restore --all")?.ok()?;
+            let restored = driver(&machine, &address)?;
+            check(restored == own, || format!("restored to {restored:?}, and not to {own:?}"))?;
+            let overrides = machine.shell("cat /sys/bus/pci/devices/*/driver_override")?.ok()?.text();
+            let none = overrides.lines().all(|line| line == "(null)");
+            check(none, || format!("overrides remain: {overrides}"))?;
         }
-        // Bound already is no failure.
-        machine.root(&format!("dirql bind {NIC} --owner demo"))?.ok()?;
-        machine.root("dirql restore --all")?.ok()?;
-        let (nic, edu) = (driver(&machine, NIC)?, driver(&machine, EDU)?);
-        check(nic == "e1000" && edu.is_empty(), || format!("restored to {nic:?} and {edu:?}"))?;
-        let overrides = machine.shell("cat /sys/bus/pci/devices/*/driver_override")?.ok()?.text();
-        check(overrides.lines().all(|line| line == "(null)"), || format!("overrides remain: {overrides}"))?;
-    }
-    kernel_pings(&machine)
+        kernel_pings(&machine, row)
+    })
+}
+
+/// What had no driver has none again.
+fn driverless() -> Result<()> {
+    let machine = bound("binding-driverless", Net::User)?;
+    machine.root("dirql restore --all")?.ok()?;
+    let (nic, edu) = (driver(&machine, NIC)?, driver(&machine, EDU)?);
+    check(nic == "e1000" && edu.is_empty(), || format!("restored to {nic:?} and {edu:?}"))
 }
 
 fn in_use() -> Result<()> {
-    let machine =
-        Machine::builder("binding-in-use").nic("lan", "e1000,addr=03.0", Net::User).module("e1000").boot()?;
-    machine.root("ip link set eth0 up")?.ok()?;
-    let refused = machine.root(&format!("dirql bind {NIC} --owner demo"))?;
-    check(!matches!(refused.code(), None | Some(0)), || format!("not refused\n{refused}"))?;
-    refused.says(&["eth0", "why:", "fix:"])?;
-    check(driver(&machine, NIC)? == "e1000", || "it was taken all the same".into())?;
-    machine.root(&format!("dirql bind {NIC} --owner demo --force"))?.ok()?;
-    machine.root(&format!("dirql restore {NIC}"))?.ok()?;
-    kernel_pings(&machine)
+    let rows = families();
+    let machine = unbound("binding-in-use", &rows, Net::User, true)?;
+    all(&rows, |row| {
+        let (address, interface) = (row.nic.address(), row.nic.interface(&machine)?);
+        let own = driver(&machine, &address)?;
+        machine.root(&format!("ip link set {interface} up"))?.ok()?;
+        let refused = machine.root(&format!("dirql bind {address} --owner demo"))?;
+        check(!matches!(refused.code(), None | Some(0)), || format!("not refused\n{refused}"))?;
+        refused.says(&[&interface, "why:", "fix:"])?;
+        check(driver(&machine, &address)? == own, || "it was taken all the same".into())?;
+        machine.root(&format!("dirql bind {address} --owner demo --force"))?.ok()?;
+        machine.root(&format!("dirql restore {address}"))?.ok()?;
+        kernel_pings(&machine, row)
+    })
 }
 
+/// Ten rounds over all rows, edu among them; every NIC works for the kernel after them.
 fn again_and_again() -> Result<()> {
-    let machine = bound("binding-again", Net::User)?;
+    let rows = rows();
+    let machine = unbound("binding-again", &rows, Net::User, true)?;
+    bind(&machine, &rows)?;
     for _ in 0..10 {
-        for device in [EDU, NIC] {
-            machine.user("demo", &format!("dirql selftest {device} --json"))?.ok()?.json()?;
-        }
+        all(&rows, |row| {
+            let words = format!("dirql selftest {} --json", row.nic.address());
+            machine.user("demo", &words)?.ok()?.json().map(drop)
+        })?;
     }
     no_faults(&machine)?;
     machine.root("dirql restore --all")?.ok()?;
-    kernel_pings(&machine)
+    all(&rows, |row| kernel_pings(&machine, row))
 }

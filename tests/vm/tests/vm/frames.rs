@@ -19,18 +19,15 @@ impl Random {
     }
 }
 
-/// The MAC address of the NIC under test.
-pub const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0xd1, 0x60, 0x01];
-
 /// The MAC address that [`frames`] come from.
 pub const SENDER: [u8; 6] = [2, 0, 0, 0, 0, 9];
 
 /// Frames of an experimental type, with their number in front and noise behind, sizes from `low` to `high`. They go to
-/// the NIC or to everybody, so that a NIC in any mode takes them.
-pub fn frames(seed: u64, count: usize, low: usize, high: usize) -> Vec<Vec<u8>> {
+/// this NIC or to everybody, so that it takes them in any mode.
+pub fn frames(nic: [u8; 6], seed: u64, count: usize, low: usize, high: usize) -> Vec<Vec<u8>> {
     let mut random = Random(seed);
     let mut frame = |number: usize| {
-        let to = if random.next().is_multiple_of(2) { MAC } else { [0xff; 6] };
+        let to = if random.next().is_multiple_of(2) { nic } else { [0xff; 6] };
         let mut frame = [&to[..], &SENDER, &[0x88, 0xb5], &(number as u64).to_be_bytes()].concat();
         let size = random.within(low, high);
         while frame.len() < size {

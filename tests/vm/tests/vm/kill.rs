@@ -1,9 +1,10 @@
 //! A driver that dies without a word, again and again, in the middle of traffic.
 
 use crate::frames::{Random, SENDER, frames};
+use crate::nics::{Row, all, bind, family, pcap, unbound, wire};
 use crate::traffic::no_faults;
-use crate::{NIC, bound, check, test};
-use dirql_lab::pcap::{self, Counter};
+use crate::{check, test};
+use dirql_lab::pcap::{self as file, Counter};
 use dirql_lab::{Machine, Net, Output, Result, Running};
 use libtest_mimic::Trial;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How soon after its start a driver moves frames, whatever the one before left behind.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(60);
 const KILL: i32 = 9;
 /// Where the frames come from that the outside sends.
@@ -19,64 +20,76 @@ const OUTSIDE: [u8; 6] = [2, 0, 0, 0, 0, 8];
 
 /// The tests of this file.
 pub fn tests() -> Vec<Trial> {
-    vec![test("kill::twenty_times_in_the_middle_of_traffic", twenty)]
+    vec![
+        test("kill::twenty_times_in_the_middle_of_traffic_e1000", || twenty("e1000")),
+        test("kill::twenty_times_in_the_middle_of_traffic_e1000e", || twenty("e1000e")),
+        test("kill::twenty_times_in_the_middle_of_traffic_virtio", || twenty("virtio_net")),
+    ]
 }
 
-fn twenty() -> Result<()> {
-    let machine = bound("kill", Net::Wire)?;
-    pcap::write(&machine.share().join("out.pcap"), &frames(20, 200_000, 60, 300))?;
+/// Twenty deaths of a family's drivers, row by row in turns.
+fn twenty(driver: &'static str) -> Result<()> {
+    let rows = family(driver);
+    let machine = unbound(&format!("kill-{driver}"), &rows, Net::Wire, false)?;
+    bind(&machine, &rows)?;
+    all(&rows, |row| {
+        let path = machine.share().join(format!("{}.pcap", row.nic.name));
+        file::write(&path, &frames(row.nic.mac(), 20, 200_000, 60, 300))
+    })?;
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| chatter(&machine, &over));
-        let result = rounds(&machine);
+        scope.spawn(|| chatter(&machine, &rows, &over));
+        let result = rounds(&machine, &rows);
         over.store(true, Ordering::Relaxed);
         result
     })
 }
 
-/// Sends a frame a millisecond to the NIC all the time, so that a ring that was left behind is written to as soon as the
+/// Sends a frame a millisecond to each NIC all the time, so that a ring that was left behind is written to as soon as the
 /// device can.
-fn chatter(machine: &Machine, over: &AtomicBool) -> Result<()> {
-    let wire = machine.wire("lan")?;
-    let mut frame = frames(21, 1, 300, 300).remove(0);
+fn chatter(machine: &Machine, rows: &[&'static Row], over: &AtomicBool) -> Result<()> {
+    let mut frame = frames([0xff; 6], 21, 1, 300, 300).remove(0);
     frame[6..12].copy_from_slice(&OUTSIDE);
     while !over.load(Ordering::Relaxed) {
-        wire.send(&frame)?;
+        for row in rows {
+            wire(machine, row)?.send(&frame)?;
+        }
         thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }
 
-fn rounds(machine: &Machine) -> Result<()> {
+fn rounds(machine: &Machine, rows: &[&'static Row]) -> Result<()> {
     let mut random = Random(20);
     for round in 0..20 {
-        let moment = random.within(1, 20_000);
+        // Each row dies while it sends, and while it receives.
+        let (row, moment) = (rows[round / 2 % rows.len()], random.within(1, 20_000));
         let killed = if round % 2 == 0 {
-            while_sending(machine, random.within(1, 255), moment)
+            while_sending(machine, row, random.within(1, 255), moment)
         } else {
-            while_receiving(machine, moment / 20)
+            while_receiving(machine, row, moment / 20)
         };
-        let end = killed.map_err(|error| format!("round {round}: {error}"))?;
+        let end = killed.map_err(|error| format!("round {round}, {row:?}: {error}"))?;
         check(end.code().is_none(), || format!("round {round}: it ended before it was killed\n{end}"))?;
-        no_faults(machine).map_err(|error| format!("round {round}: {error}"))?;
+        no_faults(machine).map_err(|error| format!("round {round}, {row:?}: {error}"))?;
     }
     Ok(())
 }
 
 /// Kills a driver that has sent so many frames.
-fn while_sending(machine: &Machine, batch: usize, moment: usize) -> Result<Output> {
-    let mut cable = Counter::new(&machine.pcap("lan"))?.sent_by(SENDER);
+fn while_sending(machine: &Machine, row: &Row, batch: usize, moment: usize) -> Result<Output> {
+    let mut cable = Counter::new(&pcap(machine, row))?.sent_by(SENDER);
     let before = cable.count()?;
-    let words = format!("dirql net {NIC} send /share/out.pcap --batch {batch}");
+    let words = row.net(&format!("send /share/{}.pcap --batch {batch}", row.nic.name));
     let running = machine.command(&words).user("demo").spawn()?;
     let flows = cable.wait(before + 1, SOON).and_then(|()| cable.wait(before + moment, PATIENCE));
     end(running, flows)
 }
 
 /// Kills a driver that has received so many frames.
-fn while_receiving(machine: &Machine, moment: usize) -> Result<Output> {
+fn while_receiving(machine: &Machine, row: &Row, moment: usize) -> Result<Output> {
     let started = Instant::now();
-    let running = machine.command(&format!("dirql net {NIC} pcap /share/in.pcap")).user("demo").spawn()?;
+    let running = machine.command(&row.net("pcap /share/in.pcap")).user("demo").spawn()?;
     let flows = running.until(SOON, |output| output.error_text().contains("receiving on")).and_then(|_| {
         let mut seen = Counter::new(&machine.share().join("in.pcap"))?.sent_by(OUTSIDE);
         seen.wait(1, SOON.saturating_sub(started.elapsed()))?;

@@ -9,10 +9,13 @@ mod errors;
 mod frames;
 mod kill;
 mod library;
+mod nics;
 mod observe;
 mod refusals;
 mod removal;
+mod tap;
 mod traffic;
+mod waiting;
 
 use dirql_lab::{Error, Machine, Net, Result};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -33,6 +36,8 @@ fn main() {
         refusals::tests(),
         traffic::tests(),
         kill::tests(),
+        waiting::tests(),
+        tap::tests(),
         errors::tests(),
         removal::tests(),
         observe::tests(),

@@ -1,6 +1,7 @@
 //! What dirql says when it cannot, and its exit codes.
 
-use crate::{EDU, NIC, bound, check, test};
+use crate::nics::{all, each, families, unbound};
+use crate::{EDU, check, test};
 use dirql_lab::{Iommu, Machine, Net, Output, Result};
 use libtest_mimic::Trial;
 use std::time::Duration;
@@ -45,24 +46,27 @@ fn absent() -> Result<()> {
 }
 
 fn kernel_driver() -> Result<()> {
-    let machine = Machine::builder("refusals-kernel-driver")
-        .nic("lan", "e1000,addr=03.0", Net::User)
-        .module("e1000")
-        .boot()?;
-    let wanted = [NIC, "e1000", "dirql bind", "dirql explain E2"];
-    refuses(machine.user("demo", &format!("dirql net {NIC} ping 10.0.2.2"))?, PRECONDITION, &wanted)
+    let rows = families();
+    let machine = unbound("refusals-kernel-driver", &rows, Net::User, true)?;
+    all(&rows, |row| {
+        let wanted = [&row.nic.address(), row.nic.kernel, "dirql bind", "dirql explain E2"];
+        refuses(machine.user("demo", &row.net("ping 10.0.2.2"))?, PRECONDITION, &wanted)
+    })
 }
 
 fn no_iommu() -> Result<()> {
-    let machine = Machine::builder("refusals-no-iommu")
-        .iommu(Iommu::Off)
-        .nic("lan", "e1000,addr=03.0", Net::User)
-        .module("e1000")
-        .boot()?;
-    let wanted = [NIC, "IOMMU", "intel-iommu", "dirql explain E3"];
-    refuses(machine.root(&format!("dirql bind {NIC} --owner demo"))?, PRECONDITION, &wanted)?;
-    // The kernel has it still.
-    machine.root("test -e /sys/class/net/eth0")?.ok().map(drop)
+    let mut machine = Machine::builder("refusals-no-iommu").iommu(Iommu::Off);
+    for row in families() {
+        machine = row.nic.plug(machine, Net::User).module(row.nic.module);
+    }
+    let machine = machine.boot()?;
+    all(&families(), |row| {
+        let address = row.nic.address();
+        let wanted = [&address, "IOMMU", "intel-iommu", "dirql explain E3"];
+        refuses(machine.root(&format!("dirql bind {address} --owner demo"))?, PRECONDITION, &wanted)?;
+        // The kernel has it still.
+        row.nic.interface(&machine).map(drop)
+    })
 }
 
 fn not_viable() -> Result<()> {
@@ -96,34 +100,38 @@ fn no_remapping() -> Result<()> {
 }
 
 fn busy() -> Result<()> {
-    let machine = bound("refusals-busy", Net::User)?;
-    let running = machine.command(&format!("dirql run {NIC}")).user("demo").spawn()?;
-    // It holds the device when it says something.
-    running.until(Duration::from_secs(20), |output| !output.stdout.is_empty())?;
-    let pid = running.pid().to_string();
-    let holder = format!("process {pid} (dirql, user demo");
-    let wanted = [NIC, &holder, "dirql explain E7"];
-    refuses(machine.user("demo", &format!("dirql selftest {NIC}"))?, BUSY, &wanted)?;
-    running.signal(2)?;
-    running.wait(Duration::from_secs(20))?.ok()?;
-    machine.user("demo", &format!("dirql selftest {NIC}"))?.ok().map(drop)
+    each("refusals-busy", &families(), Net::User, |machine, row| {
+        let address = row.nic.address();
+        let running = machine.command(&format!("dirql run {address}")).user("demo").spawn()?;
+        // It holds the device when it says something.
+        running.until(Duration::from_secs(20), |output| !output.stdout.is_empty())?;
+        let pid = running.pid().to_string();
+        let holder = format!("process {pid} (dirql, user demo");
+        let wanted = [&address, &holder, "dirql explain E7"];
+        refuses(machine.user("demo", &format!("dirql selftest {address}"))?, BUSY, &wanted)?;
+        running.signal(2)?;
+        running.wait(Duration::from_secs(20))?.ok()?;
+        machine.user("demo", &format!("dirql selftest {address}"))?.ok().map(drop)
+    })
 }
 
 fn permission() -> Result<()> {
-    let machine = bound("refusals-permission", Net::User)?;
-    let wanted = [NIC, "/dev/vfio/", "demo", "dirql explain E1"];
-    refuses(machine.user("other", &format!("dirql selftest {NIC}"))?, PERMISSION, &wanted)?;
-    refuses(machine.user("demo", "dirql bind 0000:00:1c.0")?, PERMISSION, &["root"])
+    each("refusals-permission", &families(), Net::User, |machine, row| {
+        let address = row.nic.address();
+        let wanted = [address.as_str(), "/dev/vfio/", "demo", "dirql explain E1"];
+        refuses(machine.user("other", &format!("dirql selftest {address}"))?, PERMISSION, &wanted)?;
+        refuses(machine.user("demo", "dirql bind 0000:00:1c.0")?, PERMISSION, &["root"])
+    })
 }
 
 fn memlock() -> Result<()> {
-    let machine = bound("refusals-memlock", Net::User)?;
-    let command = |bytes| {
-        machine.command(&format!("dirql net {NIC} ping 10.0.2.2 --count 1")).user("demo").memlock(bytes).run()
-    };
-    let wanted = [NIC, "64 KiB", "RLIMIT_MEMLOCK", "LimitMEMLOCK=", "dirql explain E9"];
-    refuses(command(64 << 10)?, PRECONDITION, &wanted)?;
-    command(8 << 20)?.ok().map(drop)
+    each("refusals-memlock", &families(), Net::User, |machine, row| {
+        let command =
+            |bytes| machine.command(&row.net("ping 10.0.2.2 --count 1")).user("demo").memlock(bytes).run();
+        let wanted = [&row.nic.address(), "64 KiB", "RLIMIT_MEMLOCK", "LimitMEMLOCK=", "dirql explain E9"];
+        refuses(command(64 << 10)?, PRECONDITION, &wanted)?;
+        command(8 << 20)?.ok().map(drop)
+    })
 }
 
 fn usage() -> Result<()> {

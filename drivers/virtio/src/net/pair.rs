@@ -1,0 +1,147 @@
+//! A pair of queues, which is its user's alone: no handler touches it.
+
+use std::time::Duration;
+
+use dirql::class::net::napi::{Napi, Schedule, Source};
+use dirql::class::net::{self, Frame, Interest, Offloads, Outgoing, QueueCounters};
+use dirql::dma::Dma;
+use dirql::interrupt::Wait;
+use dirql::{Error, ErrorKind, Result};
+
+use super::receive::Receiver;
+use super::transmit::Transmitter;
+use crate::transport::Transport;
+
+/// A receive and a transmit queue.
+#[derive(Debug)]
+pub struct Pair {
+    pub receiver: Receiver,
+    pub transmitter: Transmitter,
+    transport: Transport,
+    napi: Napi,
+    /// Whoever waits never sleeps, and so hears of nothing but by asking.
+    polls: bool,
+}
+
+impl Pair {
+    /// The pair `number` of a device that was reset.
+    ///
+    /// # Errors
+    /// As [`crate::queue::Queue::new`] and [`Dma::buffer`].
+    pub fn new(
+        transport: &Transport,
+        dma: &Dma,
+        number: u16,
+        made: (Offloads, u32),
+        wait: Wait,
+    ) -> Result<Self> {
+        let (offloads, mtu) = made;
+        Ok(Self {
+            receiver: Receiver::new(transport, dma, 2 * number, mtu)?,
+            transmitter: Transmitter::new(transport, dma, 2 * number + 1, offloads, mtu)?,
+            transport: transport.clone(),
+            napi: Napi::new(wait),
+            polls: wait == Wait::Poll,
+        })
+    }
+
+    /// Tells the device of the queues, with the vectors of either.
+    ///
+    /// # Errors
+    /// As [`crate::queue::Queue::enable`].
+    pub fn enable(&mut self, transport: &Transport, vectors: [Option<u16>; 2]) -> Result<()> {
+        self.receiver.enable(transport, vectors[0])?;
+        self.transmitter.enable(transport, vectors[1])
+    }
+
+    /// How an interrupt handler tells whoever waits.
+    pub fn schedule(&self) -> Schedule {
+        self.napi.schedule()
+    }
+
+    /// Adds what was counted to the sums of all pairs.
+    pub fn add_to(&self, sums: &mut net::Statistics) {
+        let (frames, bytes, _) = self.receiver.counted();
+        sums.receive_frames += frames;
+        sums.receive_bytes += bytes + 4 * frames;
+        sums.receive_errors += self.receiver.dropped();
+        let (frames, bytes, _) = self.transmitter.counted();
+        sums.transmit_frames += frames;
+        sums.transmit_bytes += bytes + 4 * frames;
+    }
+
+    /// Takes all memory back from the device, which was reset.
+    pub fn reclaim(&mut self) {
+        self.receiver.reclaim();
+        self.transmitter.reclaim();
+    }
+}
+
+impl net::Queue for Pair {
+    fn transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Option<Outgoing>) -> Result<usize> {
+        self.napi.check()?;
+        self.transmitter.transmit(fill)
+    }
+
+    fn in_flight(&mut self) -> Result<usize> {
+        self.napi.check()?;
+        self.transmitter.reap()
+    }
+
+    fn receive(&mut self, at_most: usize, take: &mut dyn FnMut(&Frame<'_>)) -> Result<usize> {
+        self.napi.check()?;
+        self.receiver.receive(at_most, take)
+    }
+
+    fn wait(&mut self, interest: Interest, timeout: Duration) -> Result<bool> {
+        let Self { receiver, transmitter, transport, napi, polls } = self;
+        napi.wait(&mut Queues { receiver, transmitter, transport, polls: *polls, interest }, timeout)
+    }
+
+    fn waker(&self) -> Schedule {
+        self.napi.schedule()
+    }
+
+    fn counters(&self) -> QueueCounters {
+        let (receive_frames, _, receive_doorbells) = self.receiver.counted();
+        let (transmit_frames, _, transmit_doorbells) = self.transmitter.counted();
+        QueueCounters { receive_frames, receive_doorbells, transmit_frames, transmit_doorbells }
+    }
+}
+
+/// The queues as somebody waits for them.
+struct Queues<'a> {
+    receiver: &'a mut Receiver,
+    transmitter: &'a mut Transmitter,
+    transport: &'a Transport,
+    polls: bool,
+    interest: Interest,
+}
+
+impl Source for Queues<'_> {
+    fn is_pending(&mut self) -> bool {
+        self.interest.receives() && self.receiver.is_pending()
+            || self.interest.transmits() && self.transmitter.is_pending()
+    }
+
+    fn arm(&mut self) -> Result<()> {
+        if self.interest.receives() {
+            self.receiver.arm(true);
+        }
+        if self.interest.transmits() {
+            self.transmitter.arm(true);
+        }
+        Ok(())
+    }
+
+    fn disarm(&mut self) -> Result<()> {
+        self.receiver.arm(false);
+        self.transmitter.arm(false);
+        if self.polls && self.transport.needs_reset()? {
+            return Err(Error::new(ErrorKind::Device, "wait for frames")
+                .on(self.transport.address())
+                .why("register device_status says DEVICE_NEEDS_RESET"));
+        }
+        Ok(())
+    }
+}
