@@ -7,12 +7,14 @@ mod binding;
 mod boot;
 mod errors;
 mod frames;
+mod http;
 mod kill;
 mod library;
 mod nics;
 mod observe;
 mod refusals;
 mod removal;
+mod stack;
 mod tap;
 mod traffic;
 mod waiting;
@@ -38,6 +40,7 @@ fn main() {
         kill::tests(),
         waiting::tests(),
         tap::tests(),
+        stack::tests(),
         errors::tests(),
         removal::tests(),
         observe::tests(),

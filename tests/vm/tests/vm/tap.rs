@@ -1,17 +1,14 @@
-//! The kernel's network through our drivers, by a TAP interface that an ordinary user owns.
+//! The kernel's network through our drivers, by a TAP interface.
 
 use crate::frames::Random;
-use crate::nics::{Row, bind, families, pcap, unbound};
+use crate::nics::{Row, all, bind, families, pcap, unbound};
 use crate::traffic::no_faults;
-use crate::{check, test};
+use crate::{check, http, test};
 use dirql_lab::pcap::Counter;
 use dirql_lab::{Machine, Net, Result, Running};
 use libtest_mimic::Trial;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::time::Duration;
-use std::{fs, io, process, thread};
+use std::{fs, process};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the download may take: it is but a deadline.
@@ -38,22 +35,20 @@ fn machine(name: &str) -> Result<Machine> {
     Ok(machine)
 }
 
-/// Bridges a NIC as the user demo, and gives the kernel an address through it.
+/// Bridges a NIC as root, who may make interfaces, and gives the kernel an address through it.
 fn bridge(machine: &Machine, row: &Row, options: &str) -> Result<Running> {
-    machine.shell(&format!("tunctl -u demo -t {TAP} && chmod 666 /dev/net/tun"))?.ok()?;
-    let program = machine.command(&row.net(&format!("tap {TAP}{options}"))).user("demo").spawn()?;
+    let program = machine.command(&row.net(&format!("tap {TAP} --up{options}"))).spawn()?;
     program.until(PATIENCE, |output| output.error_text().contains("bridging"))?;
-    machine.root(&format!("ip link set {TAP} up"))?.ok()?;
     carrier(machine, true)?;
     machine.root(&format!("udhcpc -i {TAP} -n -q -s /etc/udhcpc.script"))?.ok()?;
     Ok(program)
 }
 
-/// Ends the bridge; the interface is gone.
+/// Ends the bridge; the interface is gone with it.
 fn end(machine: &Machine, program: Running) -> Result<()> {
     program.signal(INTERRUPT)?;
     program.wait(PATIENCE)?.ok()?;
-    machine.root(&format!("tunctl -d {TAP}"))?.ok()?;
+    machine.root(&format!("test -e /sys/class/net/{TAP}"))?.exits(1)?;
     no_faults(machine)
 }
 
@@ -71,16 +66,14 @@ fn carrier(machine: &Machine, up: bool) -> Result<()> {
 fn download() -> Result<()> {
     let machine = machine("tap-download")?;
     let mut random = Random(64);
-    let content: Arc<Vec<u8>> = Arc::new((0..SIZE / 8).flat_map(|_| random.next().to_ne_bytes()).collect());
+    let content: Vec<u8> = (0..SIZE / 8).flat_map(|_| random.next().to_ne_bytes()).collect();
     let path = machine.share().join("content");
-    fs::write(&path, &*content)?;
+    fs::write(&path, &content)?;
     let sum = process::Command::new("sha256sum").arg(&path).output()?.stdout;
     let sum = String::from_utf8_lossy(&sum).split(' ').next().unwrap_or_default().to_owned();
     check(sum.len() == 64, || "the host has no sha256sum".into())?;
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let port = listener.local_addr()?.port();
-    thread::spawn(move || serve(&listener, &content));
-    crate::nics::all(&families(), |row| {
+    let port = http::serve(content)?;
+    all(&families(), |row| {
         let program = bridge(&machine, row, "")?;
         machine.root(&format!("ping -c 5 -W 5 -I {TAP} 10.0.2.2"))?.ok()?;
         // The host's loopback is behind this address.
@@ -91,25 +84,9 @@ fn download() -> Result<()> {
     })
 }
 
-/// Answers each request with the same content.
-fn serve(listener: &TcpListener, content: &[u8]) {
-    for stream in listener.incoming().flatten() {
-        if let Err(error) = answer(stream, content) {
-            eprintln!("lab: a download broke off: {error}");
-        }
-    }
-}
-
-fn answer(mut stream: TcpStream, content: &[u8]) -> io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    while !lines.next().transpose()?.unwrap_or_default().is_empty() {}
-    write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", content.len())?;
-    stream.write_all(content)
-}
-
 fn cables() -> Result<()> {
     let machine = machine("tap-cables")?;
-    crate::nics::all(&families(), |row| {
+    all(&families(), |row| {
         let program = bridge(&machine, row, "")?;
         let pings = machine.command("ping -i 0.05 10.0.2.2").spawn()?;
         let mut cable = Counter::new(&pcap(&machine, row))?.sent_by(row.nic.mac());
