@@ -2,7 +2,6 @@
 
 #[cfg(test)]
 pub mod peer;
-mod phy;
 #[cfg(test)]
 pub mod wire;
 
@@ -11,6 +10,7 @@ use std::time::{Duration, Instant as Clock};
 
 use dirql::class::net::{Interest, Mac, Net};
 use dirql::{Address, Error, ErrorKind, Result};
+use dirql_phy::Phy;
 use smoltcp::iface::{Config, Interface, PollIngressSingleResult, SocketHandle, SocketSet};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::socket::{dhcpv4, icmp};
@@ -19,7 +19,6 @@ use smoltcp::wire::{
     EthernetAddress, HardwareAddress, Icmpv4Packet, Icmpv4Repr, IpAddress, IpCidr, Ipv4Cidr,
 };
 
-use self::phy::Phy;
 use crate::args::{Cidr, is_host};
 use crate::signals::{SLICE, Stop};
 

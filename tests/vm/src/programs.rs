@@ -1,4 +1,4 @@
-//! What runs in the guest besides busybox: the agent, the `dirql` command and the probe, built here, with their shared
+//! What runs in the guest besides busybox: the agent, the `dirql` command, the probe and an example, built here, with their shared
 //! libraries.
 
 use crate::{Result, install};
@@ -28,12 +28,16 @@ pub fn build() -> Result<&'static Programs> {
 /// The packages with an executable for the guest.
 const PACKAGES: [&str; 3] = ["dirql-lab-agent", "dirql-lab-probe", "dirql-cli"];
 
+/// An example that runs in the guest, and its package.
+const EXAMPLE: [&str; 2] = ["http_get", "dirql-phy"];
+
 fn build_now() -> Result<Programs> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = Command::new(cargo)
         .args(["build", "--release"])
         .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
+        .args(["--package", EXAMPLE[1], "--bins", "--example", EXAMPLE[0]])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root)
         .stdin(Stdio::null())
@@ -49,10 +53,15 @@ fn build_now() -> Result<Programs> {
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
         .collect();
-    if executables.len() != PACKAGES.len() {
-        return Err(format!("cargo built {executables:?} from {PACKAGES:?}").into());
+    if executables.len() != PACKAGES.len() + 1 {
+        return Err(format!("cargo built {executables:?} from {PACKAGES:?} and {EXAMPLE:?}").into());
     }
-    let target = executables[0].ancestors().nth(2).ok_or("cargo built in no target directory")?.to_owned();
+    // The example's directory is below that of the others.
+    let program = executables.iter().find(|path| !path.ends_with(Path::new("examples").join(EXAMPLE[0])));
+    let target = program
+        .and_then(|path| path.ancestors().nth(2))
+        .ok_or("cargo built in no target directory")?
+        .to_owned();
     Ok(Programs { executables, target })
 }
 

@@ -1,7 +1,10 @@
 //! Transmitting: free buffers are the program's to fill, filled ones the device's until it has sent them.
 //!
 //! A frame lies in one buffer, with its header before it: one descriptor. Buffers come back in bunches, when there are no
-//! others; the one that came back last is used first.
+//! others; the one that came back last is used first. A device that is at work is looked at seldom: each look takes the
+//! line that it writes to away from it.
+
+use std::hint::spin_loop;
 
 use dirql::class::net::{HEADER, MIN_FRAME, Offloads, Outgoing};
 use dirql::dma::{Buffer, Dma, Lent};
@@ -12,6 +15,8 @@ use super::{BURST, ENTRIES, MEMORY, TAG};
 use crate::queue::{Queue, Segment, Settings};
 use crate::transport::Transport;
 
+/// How long a device at work is left alone by whoever has no buffer left.
+const PAUSES: u32 = 16;
 /// The longest frame that can be cut, without its header: as long as IP can say.
 const LONG_FRAME: usize = HEADER + 65535;
 
@@ -25,6 +30,8 @@ pub struct Transmitter {
     longest: usize,
     /// What a program is offered of a buffer.
     room: usize,
+    /// How many buffers are taken back at least where there are no others.
+    bunch: u16,
     frames: u64,
     bytes: u64,
 }
@@ -41,7 +48,8 @@ impl Transmitter {
         let len = (header::LEN + room).max(header::LEN + MIN_FRAME).next_power_of_two();
         let count = usize::from(queue.size()).min(MEMORY / len).max(2);
         let free = (0..count).map(|_| dma.buffer(len)).collect::<Result<_>>()?;
-        Ok(Self { queue, free, offloads, longest, room, frames: 0, bytes: 0 })
+        let bunch = (count as u16 / 4).max(1);
+        Ok(Self { queue, free, offloads, longest, room, bunch, frames: 0, bytes: 0 })
     }
 
     /// Tells the device of the queue.
@@ -61,10 +69,14 @@ impl Transmitter {
     pub fn transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Option<Outgoing>) -> Result<usize> {
         let mut queued = 0;
         let outcome = loop {
-            if self.free.is_empty()
-                && let Err(error) = self.reap()
-            {
-                break Err(error);
+            if self.free.is_empty() {
+                if !self.queue.are_pending(self.bunch) {
+                    (0..PAUSES).for_each(|_| spin_loop());
+                    break Ok(());
+                }
+                if let Err(error) = self.reap() {
+                    break Err(error);
+                }
             }
             // It stays here while it is filled: the program's own code may panic.
             let Some(buffer) = self.free.last_mut() else { break Ok(()) };
@@ -110,16 +122,17 @@ impl Transmitter {
         Ok(self.queue.outstanding().into())
     }
 
-    /// Whether frames have left whose buffers were not taken back yet.
+    /// Whether frames have left whose buffers were not taken back yet: a bunch of them, where there are no others.
     pub fn is_pending(&self) -> bool {
-        self.queue.is_pending()
+        if self.free.is_empty() { self.queue.are_pending(self.bunch) } else { self.queue.is_pending() }
     }
 
-    /// Asks for an interrupt, or for none: when half of what is under way has left, so that there is something to do.
+    /// Asks for an interrupt with the next that [`Transmitter::is_pending`] tells of, or for none.
     pub fn arm(&mut self, on: bool) {
-        match on {
-            true => self.queue.arm(self.queue.outstanding() / 2),
-            false => self.queue.disarm(),
+        match (on, self.free.is_empty()) {
+            (true, true) => self.queue.arm(self.bunch),
+            (true, false) => self.queue.arm(self.queue.outstanding() / 2),
+            (false, _) => self.queue.disarm(),
         }
     }
 

@@ -201,6 +201,12 @@ impl<T> Queue<T> {
         self.failure.is_some() || either!(&self.ring, ring => ring.is_pending())
     }
 
+    /// Whether the device is done with so many chains that were not taken back yet, each of one descriptor.
+    #[inline]
+    pub fn are_pending(&self, chains: u16) -> bool {
+        self.failure.is_some() || either!(&self.ring, ring => ring.are_pending(chains.max(1)))
+    }
+
     /// Asks for an interrupt once the device is done with `after` more chains: at least one, and no more than it has.
     /// Without the event index it comes with the first. Ends with a full barrier: what became pending before it is seen by
     /// [`Queue::is_pending`] after it, what becomes pending later interrupts.

@@ -213,13 +213,22 @@ impl<T> Packed<T> {
     /// The second word of the descriptor that is used next, if it is.
     #[inline]
     fn used(&self) -> Option<u64> {
-        if self.outstanding == 0 {
-            return None;
-        }
-        let word = self.descriptors.load_acquire(2 * usize::from(self.taken.at) + 1);
+        if self.outstanding == 0 { None } else { self.used_at(self.taken) }
+    }
+
+    /// The second word of a descriptor, if it was used.
+    #[inline]
+    fn used_at(&self, position: Position) -> Option<u64> {
+        let word = self.descriptors.load_acquire(2 * usize::from(position.at) + 1);
         let flags = (word >> 48) as u16;
         let (avail, used) = (flags & AVAIL != 0, flags & USED != 0);
-        (avail == used && used == self.taken.wrap).then_some(word)
+        (avail == used && used == position.wrap).then_some(word)
+    }
+
+    #[inline]
+    pub fn are_pending(&self, chains: u16) -> bool {
+        // Descriptors are used one after the other, whichever chains they are of.
+        chains <= self.outstanding && self.used_at(self.taken.advance(chains - 1, self.size)).is_some()
     }
 
     #[inline]

@@ -198,6 +198,12 @@ impl<T> Split<T> {
     }
 
     #[inline]
+    pub fn are_pending(&self, chains: u16) -> bool {
+        // An index that cannot be is found out by whoever takes the chains.
+        self.used_index().wrapping_sub(self.taken) >= chains
+    }
+
+    #[inline]
     pub fn pop(&mut self) -> Result<Option<Used<T>>, Lie> {
         if self.taken == self.seen {
             let index = self.used_index();

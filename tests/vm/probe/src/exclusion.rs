@@ -68,9 +68,11 @@ pub fn run(address: Address, sections: u64) -> Result<()> {
         over.store(true, Ordering::Relaxed);
         Ok(())
     })?;
-    let statistics = pair.statistics();
     let wrong = |why| Err(Error::new(ErrorKind::Failure, "exclusion").on(address).why(why));
-    let Some(pair) = pair.disconnect()? else { return wrong("the state was taken before".to_owned()) };
+    let (vector, taken) = (&pair, pair.disconnect()?);
+    // A handler may run until then.
+    let statistics = vector.statistics();
+    let Some(pair) = taken else { return wrong("the state was taken before".to_owned()) };
     let (calls, interrupts) = (statistics.synchronize.calls, statistics.count);
     println!("{calls} sections, {interrupts} interrupts, {} and {}", pair.left, pair.right);
     if pair.broken != 0 || pair.left != pair.right {

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How soon after its start a driver moves frames, whatever the one before left behind.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(60);
 const KILL: i32 = 9;
 /// Where the frames come from that the outside sends.
@@ -20,7 +20,11 @@ const OUTSIDE: [u8; 6] = [2, 0, 0, 0, 0, 8];
 
 /// The tests of this file.
 pub fn tests() -> Vec<Trial> {
-    vec![test("kill::twenty_times_in_the_middle_of_traffic_e1000", || twenty("e1000"))]
+    vec![
+        test("kill::twenty_times_in_the_middle_of_traffic_e1000", || twenty("e1000")),
+        test("kill::twenty_times_in_the_middle_of_traffic_e1000e", || twenty("e1000e")),
+        test("kill::twenty_times_in_the_middle_of_traffic_virtio", || twenty("virtio_net")),
+    ]
 }
 
 /// Twenty deaths of a family's drivers, row by row in turns.

@@ -7,13 +7,17 @@ mod binding;
 mod boot;
 mod errors;
 mod frames;
+mod http;
 mod kill;
 mod library;
 mod nics;
 mod observe;
 mod refusals;
 mod removal;
+mod stack;
+mod tap;
 mod traffic;
+mod waiting;
 
 use dirql_lab::{Error, Machine, Net, Result};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -34,6 +38,9 @@ fn main() {
         refusals::tests(),
         traffic::tests(),
         kill::tests(),
+        waiting::tests(),
+        tap::tests(),
+        stack::tests(),
         errors::tests(),
         removal::tests(),
         observe::tests(),

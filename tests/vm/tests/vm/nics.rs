@@ -31,9 +31,50 @@ pub struct Row {
 }
 
 const E1000: Nic = Nic { name: "e1000", device: "e1000", module: "e1000", kernel: "e1000", slot: 5 };
+const E1000E: Nic = Nic { name: "e1000e", device: "e1000e", module: "e1000e", kernel: "e1000e", slot: 6 };
+
+/// A virtio-net with these options besides those that an IOMMU wants.
+macro_rules! virtio {
+    ($slot:expr, $name:expr, $options:expr) => {
+        Nic {
+            name: concat!("virtio-", $name),
+            device: concat!("virtio-net-pci,disable-legacy=on,iommu_platform=on,", $options),
+            module: "virtio_net",
+            kernel: "virtio-pci",
+            slot: $slot,
+        }
+    };
+}
+
+/// Layouts and abilities that a driver may not take for granted.
+const VIRTIO: [Nic; 9] = [
+    virtio!(0x7, "packed", "packed=on"),
+    virtio!(0x8, "no-event-index", "event_idx=off"),
+    virtio!(0x9, "no-indirect", "indirect_desc=off"),
+    virtio!(0xa, "no-mergeable", "mrg_rxbuf=off"),
+    virtio!(0xb, "long-ring", "rx_queue_size=1024"),
+    virtio!(0xc, "page-per-queue", "page-per-vq=on"),
+    virtio!(0xd, "notify-by-port", "modern-pio-notify=on"),
+    virtio!(0xe, "no-vectors", "vectors=0"),
+    virtio!(0xf, "one-vector", "vectors=1"),
+];
 
 /// Every row.
-pub const ROWS: &[Row] = &[Row { nic: &E1000, interrupts: None, mode: "intx" }];
+pub const ROWS: &[Row] = &[
+    Row { nic: &E1000, interrupts: None, mode: "intx" },
+    Row { nic: &E1000E, interrupts: None, mode: "msix" },
+    Row { nic: &E1000E, interrupts: Some("msi"), mode: "msi" },
+    Row { nic: &E1000E, interrupts: Some("intx"), mode: "intx" },
+    Row { nic: &VIRTIO[0], interrupts: None, mode: "msix" },
+    Row { nic: &VIRTIO[1], interrupts: None, mode: "msix" },
+    Row { nic: &VIRTIO[2], interrupts: None, mode: "msix" },
+    Row { nic: &VIRTIO[3], interrupts: None, mode: "msix" },
+    Row { nic: &VIRTIO[4], interrupts: None, mode: "msix" },
+    Row { nic: &VIRTIO[5], interrupts: None, mode: "msix" },
+    Row { nic: &VIRTIO[6], interrupts: None, mode: "msix" },
+    Row { nic: &VIRTIO[7], interrupts: None, mode: "intx" },
+    Row { nic: &VIRTIO[8], interrupts: None, mode: "msix" },
+];
 
 /// A row of each family.
 pub fn families() -> Vec<&'static Row> {

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use dirql::class::net::MAX_FRAME;
+use dirql::class::net::napi::Napi;
 use dirql::driver::Settings;
 use dirql_e1000::model::{Chip, Delivery};
 
@@ -129,8 +130,9 @@ fn says_when_the_cable_is_pulled_and_put_back() {
         let stop = Stop::never();
         thread::scope(|scope| {
             scope.spawn(|| {
+                // For all of them: without interrupts it would take longer.
+                let deadline = Instant::now() + PATIENCE;
                 let until = |count| {
-                    let deadline = Instant::now() + PATIENCE;
                     while seen.lock().unwrap().len() < count && Instant::now() < deadline {
                         thread::sleep(Duration::from_micros(200));
                     }
@@ -141,7 +143,6 @@ fn says_when_the_cable_is_pulled_and_put_back() {
                     until(1 + change);
                 }
                 kernel.send(&frame(7, 60)).unwrap();
-                let deadline = Instant::now() + PATIENCE;
                 while wire.sent().is_empty() && Instant::now() < deadline {
                     thread::sleep(Duration::from_micros(200));
                 }
@@ -233,4 +234,37 @@ fn a_device_that_fails_ends_it() {
         let error = unattended(&mut two, &[first, second]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Device, "{broken}");
     }
+}
+
+#[test]
+fn the_bell_rings_once_for_each_time_that_it_is_armed() {
+    let (tap, kernel) = queue();
+    let (queues, stop) = ([tap], Stop::never());
+    let lane = Napi::new(Wait::Block);
+    let bell = Bell::new(&queues, vec![lane.schedule()], Wait::Block, &stop).unwrap();
+    thread::scope(|scope| {
+        let ringing = scope.spawn(|| bell.ring());
+        let rung = || {
+            let deadline = Instant::now() + PATIENCE;
+            while !bell.has_rung(0) && Instant::now() < deadline {
+                thread::sleep(Duration::from_micros(200));
+            }
+            Instant::now() < deadline
+        };
+        // At first it is armed.
+        kernel.send(&[0; 60]).unwrap();
+        let mut seen = vec![rung()];
+        for _ in 0..3 {
+            // The frame is still there.
+            seen.push(bell.has_rung(0));
+            bell.arm(0).unwrap();
+            seen.push(rung());
+        }
+        bell.look_at_link().unwrap();
+        seen.push(bell.is_round_over());
+        bell.close().unwrap();
+        ringing.join().unwrap().unwrap();
+        assert_eq!(seen, [true, false, true, false, true, false, true, true]);
+    });
+    assert!(bell.is_closed());
 }

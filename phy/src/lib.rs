@@ -1,11 +1,16 @@
-//! A network device as smoltcp wants it: frames by tokens.
+//! TCP/IP in the program itself: a dirql network device underneath [smoltcp](https://docs.rs/smoltcp).
+//!
+//! A [`Phy`] is smoltcp's [`Device`] on any [`Net`]. Whoever runs the stack waits for the device's interrupts by
+//! [`Queue::wait`](dirql::class::net::Queue::wait), for as long as smoltcp's `poll_delay` says. The example `http_get` is a whole
+//! program.
+#![forbid(unsafe_code)]
 
 use dirql::class::net::{HEADER, Net};
 use dirql::{Error, Result};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
-/// A network device underneath a TCP/IP stack.
+/// A network device underneath a TCP/IP stack. It uses the device's first pair of rings.
 pub struct Phy<'n> {
     net: &'n mut dyn Net,
     frame: Vec<u8>,
@@ -14,7 +19,7 @@ pub struct Phy<'n> {
 }
 
 impl<'n> Phy<'n> {
-    /// The device, with room for a frame.
+    /// The device, which was started with one pair of rings and without offloads.
     pub fn new(net: &'n mut dyn Net) -> Self {
         let frame = Vec::with_capacity(HEADER + net.mtu() as usize);
         Self { net, frame, failed: None }
@@ -109,3 +114,6 @@ impl TxToken for Room<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
