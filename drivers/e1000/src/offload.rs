@@ -32,7 +32,7 @@ pub struct Limits {
 /// A frame that can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
-    /// Its bytes, padded.
+    /// Its bytes, padded unless the chip completes its checksum.
     pub len: usize,
     /// Checksums and segments.
     pub context: Option<Context>,
@@ -75,7 +75,8 @@ impl Limits {
                 return refuse(format!("a frame of {len} bytes is longer than {}", self.frame + tag));
             }
         }
-        let padded = len.max(MIN_FRAME);
+        // The chip pads too, and some emulated chips take what is padded for payload that the checksum is of.
+        let padded = if context.is_some() { len } else { len.max(MIN_FRAME) };
         room[len..padded].fill(0);
         Ok(Request { len: padded, context })
     }
@@ -145,4 +146,23 @@ fn complete(checksum: Checksum, len: usize) -> Result<Context> {
 
 fn refuse<T>(why: String) -> Result<T> {
     Err(Error::new(ErrorKind::InvalidArgument, "transmission of a frame").why(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_padded_unless_the_chip_completes_its_checksum() {
+        let offloads = Offloads { checksum: true, ..Offloads::default() };
+        let limits = Limits { offloads, frame: 1514 };
+        let mut room = [0xff; 1518];
+        let plain = Outgoing::from(54);
+        assert_eq!(limits.check(&mut room, &plain).unwrap(), Request { len: 60, context: None });
+        assert_eq!(room[53..61], [0xff, 0, 0, 0, 0, 0, 0, 0xff]);
+        let checksum = Some(Checksum { start: 34, offset: 16 });
+        let request = limits.check(&mut room, &Outgoing { checksum, ..plain }).unwrap();
+        let context = Context { start: 34, at: 50, is_tcp: true, segments: None };
+        assert_eq!(request, Request { len: 54, context: Some(context) });
+    }
 }

@@ -20,6 +20,10 @@ const OPTION_IXSM: u8 = 1 << 0;
 const OPTION_TXSM: u8 = 1 << 1;
 /// Command of a context descriptor: IPv4.
 const CONTEXT_IPV4: u8 = 1 << 1;
+/// TCTL: short frames are padded.
+const PAD: u32 = 1 << 3;
+/// The shortest frame without its check sequence.
+const SHORTEST: usize = 60;
 /// CTRL: tags are put in.
 const VLAN_MODE: u32 = 1 << 30;
 
@@ -192,6 +196,9 @@ impl Core {
                 let [a, b] = (self.get(VET) as u16).to_be_bytes();
                 let [c, d] = tag.to_be_bytes();
                 frame.splice(12..12, [a, b, c, d]);
+            }
+            if self.get(TCTL) & PAD != 0 {
+                frame.resize(frame.len().max(SHORTEST), 0);
             }
             self.count(false, frame.len());
             self.sent.push(frame);
