@@ -24,7 +24,7 @@ use smoltcp::wire::Ipv4Cidr;
 use crate::url::Url;
 
 /// The drivers that it has.
-static DRIVERS: [&Registration; 1] = [&dirql_e1000::DRIVER];
+static DRIVERS: [&Registration; 2] = [&dirql_e1000::DRIVER, &dirql_virtio::net::DRIVER];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
