@@ -6,8 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use dirql::class::net::napi::Schedule;
 use dirql::release::ReleaseRequest;
 use dirql::{Error, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -85,6 +87,28 @@ impl Stop {
             // A signal that is not for us, or memory that the kernel lacks: it looks again.
             polled.map_or_else(|errno| log::debug!("sleeping: {errno}"), drop);
         }
+    }
+
+    /// Does `work`, and wakes who sleeps in it once an end is wanted.
+    ///
+    /// # Errors
+    /// Where the kernel lacks descriptors.
+    pub fn waking<T>(&self, sleeper: &Schedule, work: impl FnOnce() -> T) -> Result<T> {
+        let (working, worked) =
+            UnixStream::pair().map_err(|error| Error::io(&error, "preparing to wake who sleeps"))?;
+        Ok(thread::scope(move |scope| {
+            // Closed at the end of the work, also where it panics: so the thread ends.
+            let _working = working;
+            scope.spawn(move || {
+                let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+                let mut ends = [readable(self.as_fd()), readable(worked.as_fd())];
+                while let Err(errno) = poll(&mut ends, PollTimeout::NONE) {
+                    log::debug!("waiting for the end: {errno}");
+                }
+                sleeper.schedule();
+            });
+            work()
+        }))
     }
 
     #[cfg(test)]

@@ -17,8 +17,10 @@ use crate::args;
 use crate::device::Running;
 use crate::output::{Outcome, Output, unwritten};
 use crate::pcap::Writer;
-use crate::signals::{SLICE, Stop};
+use crate::signals::Stop;
 
+/// How long nothing may come before it looks around; what it waits for wakes it.
+const QUIET: Duration = Duration::from_secs(3600);
 /// Frames that are taken from the device at a time.
 const FRAMES: usize = 256;
 /// Chunks of frames that may wait for the file.
@@ -106,18 +108,23 @@ fn receive_into(
     limits: &Limits,
     stop: &Stop,
 ) -> Outcome<Received> {
+    let waker = net.queue().waker();
+    let on_failure = waker.clone();
     thread::scope(|scope| {
         let (chunks, written) = mpsc::sync_channel::<Vec<u8>>(CHUNKS);
         let file = scope.spawn(move || {
-            written.into_iter().try_for_each(|chunk| to.write_all(&chunk))?;
-            to.flush()
+            let written =
+                written.into_iter().try_for_each(|chunk| to.write_all(&chunk)).and_then(|()| to.flush());
+            // Nobody takes chunks any more: who waits for frames finds out.
+            on_failure.schedule();
+            written
         });
-        let received = receive(net, &chunks, limits, stop);
+        let received = stop.waking(&waker, || receive(net, &chunks, limits, stop));
         drop(chunks);
         let written =
             file.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes has panicked")));
         // A device that fails says more than the file does.
-        let received = received?;
+        let received = received??;
         written.map_err(unwritten).map(|()| received)
     })
 }
@@ -136,7 +143,7 @@ fn receive(
         if chunks.send(writer.take()).is_err() {
             return Ok(received);
         }
-        let left = limits.end.map_or(SLICE, |end| end.saturating_duration_since(Instant::now()));
+        let left = limits.end.map_or(QUIET, |end| end.saturating_duration_since(Instant::now()));
         if received.frames >= limits.frames || left.is_zero() || stop.is_wanted() {
             return Ok(received);
         }
@@ -153,7 +160,7 @@ fn receive(
         })?;
         kept.map_err(unwritten)?;
         if taken == 0 {
-            net.queue().wait(Interest::Receive, left.min(SLICE))?;
+            net.queue().wait(Interest::Receive, left)?;
         }
     }
 }
@@ -196,5 +203,19 @@ mod tests {
         let limits = Limits { frames: u64::MAX, end: None };
         let end = receive_into(Gone, &mut Wire::new(), &limits, &Stop::never());
         assert!(matches!(end, Err(End::Unread)));
+    }
+
+    #[test]
+    fn an_end_is_heard_while_nothing_comes() {
+        let stop = &Stop::never();
+        let limits = &Limits { frames: u64::MAX, end: None };
+        let received = thread::scope(|scope| {
+            let (mut bytes, mut wire) = (Vec::new(), Wire::new());
+            let receiving = scope.spawn(move || receive_into(&mut bytes, &mut wire, limits, stop));
+            thread::sleep(Duration::from_millis(20));
+            stop.ask();
+            receiving.join().unwrap()
+        });
+        assert_eq!(received.unwrap(), Received::default());
     }
 }
