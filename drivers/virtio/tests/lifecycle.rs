@@ -202,9 +202,11 @@ fn the_link_follows_the_cable_by_interrupt() {
             assert!(net.queue().wait(Interest::Receive, Duration::from_secs(5)).unwrap(), "{name}");
             eventually("the handler looks", || net.link().unwrap().changes == change);
             assert_eq!(net.link().unwrap().up, change % 2 == 0, "{name}");
-            send(queue(&mut net), &[frame(BROADCAST, 0, 60)]);
+            send(queue(&mut net), &[frame(BROADCAST, 0, 60), frame(BROADCAST, 1, 60)]);
         }
+        // What is sent while the cable is out is lost, and nothing else.
         assert_eq!(wire.sent().len(), 20, "{name}");
+        assert_eq!(net.queue().in_flight().unwrap(), 0, "{name}");
     }
 }
 

@@ -71,6 +71,8 @@ pub struct Queue {
     pub rung: u64,
     /// Chains taken.
     pub popped: u64,
+    /// More chains came back than were taken.
+    pub overdrawn: bool,
     /// Of the next entry to be taken, and to be used: free-running, or with the wrap counter in bit 15.
     available: u16,
     used: u16,
@@ -90,6 +92,7 @@ impl Queue {
             device: 0,
             rung: 0,
             popped: 0,
+            overdrawn: false,
             available: 0,
             used: 0,
             signalled: 0,
@@ -99,7 +102,7 @@ impl Queue {
     pub fn enable(&mut self, layout: Layout) {
         let start = if layout.packed { 1 << 15 } else { 0 };
         (self.available, self.used, self.signalled) = (start, start, start);
-        self.enabled = true;
+        (self.enabled, self.overdrawn) = (true, false);
     }
 
     /// The next chain, if there is one.

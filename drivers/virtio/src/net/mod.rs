@@ -18,6 +18,8 @@ mod selftest;
 mod state;
 mod transmit;
 
+use std::sync::Arc;
+
 use dirql::class::net::{self, Filter, Link, Mac, Net, Offloads};
 use dirql::dma::DmaMask;
 use dirql::driver::{Driver, Registration, Settings};
@@ -102,7 +104,8 @@ impl VirtioNet {
         device.set_bus_master(true)?;
 
         let dma = device.dma(DmaMask::FULL);
-        let pair = |number| Pair::new(&transport, &dma, number, agreed, settings.net.wait);
+        let returns = Arc::default();
+        let pair = |number| Pair::new(&transport, &dma, number, agreed, settings.net.wait, &returns);
         let first = pair(0)?;
         let others = (1..settings.net.queues).map(pair).collect::<Result<Vec<_>>>()?;
         let index = if features.contains(features::MQ) { 2 * facts.pairs } else { 2 };
@@ -127,7 +130,8 @@ impl VirtioNet {
             let numbered =
                 (0..).zip(&pairs).filter(|&(number, _)| is_its(2 * number) || is_its(2 * number + 1));
             let queues = numbered.map(|(_, pair)| pair.schedule()).collect();
-            let state = State::new(transport.clone(), mode, vector == 0, queues, all.clone())?;
+            let state =
+                State::new(transport.clone(), mode, vector == 0, returns.clone(), queues, all.clone())?;
             interrupts.connect(vector, state, |state: &mut State, _| state.handle())
         };
         let vector = connect(0)?;

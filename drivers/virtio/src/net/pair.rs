@@ -1,5 +1,7 @@
 //! A pair of queues, which is its user's alone: no handler touches it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dirql::class::net::napi::{Napi, Schedule, Source};
@@ -21,6 +23,9 @@ pub struct Pair {
     napi: Napi,
     /// Whoever waits never sleeps, and so hears of nothing but by asking.
     polls: bool,
+    /// How often the cable came back, and how often that was heeded.
+    returns: Arc<AtomicU64>,
+    heeded: u64,
 }
 
 impl Pair {
@@ -34,6 +39,7 @@ impl Pair {
         number: u16,
         made: (Offloads, u32),
         wait: Wait,
+        returns: &Arc<AtomicU64>,
     ) -> Result<Self> {
         let (offloads, mtu) = made;
         Ok(Self {
@@ -42,6 +48,8 @@ impl Pair {
             transport: transport.clone(),
             napi: Napi::new(wait),
             polls: wait == Wait::Poll,
+            returns: returns.clone(),
+            heeded: 0,
         })
     }
 
@@ -57,6 +65,17 @@ impl Pair {
     /// How an interrupt handler tells whoever waits.
     pub fn schedule(&self) -> Schedule {
         self.napi.schedule()
+    }
+
+    /// Nothing, unless the device has failed. Has it go on transmitting where its cable was out.
+    #[inline]
+    fn check(&mut self) -> Result<()> {
+        self.napi.check()?;
+        let returns = self.returns.load(Ordering::Acquire);
+        if std::mem::replace(&mut self.heeded, returns) == returns {
+            return Ok(());
+        }
+        self.transmitter.resume(&self.transport)
     }
 
     /// Adds what was counted to the sums of all pairs.
@@ -79,12 +98,12 @@ impl Pair {
 
 impl net::Queue for Pair {
     fn transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Option<Outgoing>) -> Result<usize> {
-        self.napi.check()?;
+        self.check()?;
         self.transmitter.transmit(fill)
     }
 
     fn in_flight(&mut self) -> Result<usize> {
-        self.napi.check()?;
+        self.check()?;
         self.transmitter.reap()
     }
 
@@ -94,7 +113,7 @@ impl net::Queue for Pair {
     }
 
     fn wait(&mut self, interest: Interest, timeout: Duration) -> Result<bool> {
-        let Self { receiver, transmitter, transport, napi, polls } = self;
+        let Self { receiver, transmitter, transport, napi, polls, .. } = self;
         napi.wait(&mut Queues { receiver, transmitter, transport, polls: *polls, interest }, timeout)
     }
 

@@ -1,5 +1,8 @@
 //! What the interrupt handlers own: one lives in each vector. None of them touches a ring.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use dirql::class::net::Link;
 use dirql::class::net::napi::Schedule;
 use dirql::interrupt::{Handled, Mode};
@@ -16,6 +19,8 @@ pub struct State {
     mode: Mode,
     /// Changes of the configuration come by this vector.
     link: Option<LinkState>,
+    /// How often the cable came back, for those who transmit.
+    returns: Arc<AtomicU64>,
     /// Who waits for the queues that have this vector.
     queues: Vec<Schedule>,
     /// Everybody who waits.
@@ -49,11 +54,12 @@ impl State {
         transport: Transport,
         mode: Mode,
         config: bool,
+        returns: Arc<AtomicU64>,
         queues: Vec<Schedule>,
         all: Vec<Schedule>,
     ) -> Result<Self> {
         let link = config.then(|| LinkState::read(&transport)).transpose()?;
-        Ok(Self { transport, mode, link, queues, all, failure: None })
+        Ok(Self { transport, mode, link, returns, queues, all, failure: None })
     }
 
     /// The interrupt handler.
@@ -110,6 +116,10 @@ impl State {
         let Some(link) = &mut self.link else { return Ok(false) };
         let now = LinkState::read(&self.transport)?;
         let changed = now.cable.up != link.cable.up;
+        // It may have been out and in again.
+        if now.cable.up && (changed || now.generation != link.generation) {
+            self.returns.fetch_add(1, Ordering::Release);
+        }
         *link = LinkState { changes: link.changes + u64::from(changed), ..now };
         Ok(changed)
     }

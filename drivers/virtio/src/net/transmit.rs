@@ -32,6 +32,8 @@ pub struct Transmitter {
     room: usize,
     /// How many buffers are taken back at least where there are no others.
     bunch: u16,
+    /// Which vector it has, if any.
+    vector: Option<u16>,
     frames: u64,
     bytes: u64,
 }
@@ -49,7 +51,7 @@ impl Transmitter {
         let count = usize::from(queue.size()).min(MEMORY / len).max(2);
         let free = (0..count).map(|_| dma.buffer(len)).collect::<Result<_>>()?;
         let bunch = (count as u16 / 4).max(1);
-        Ok(Self { queue, free, offloads, longest, room, bunch, frames: 0, bytes: 0 })
+        Ok(Self { queue, free, offloads, longest, room, bunch, vector: None, frames: 0, bytes: 0 })
     }
 
     /// Tells the device of the queue.
@@ -57,8 +59,20 @@ impl Transmitter {
     /// # Errors
     /// As [`Queue::enable`].
     pub fn enable(&mut self, transport: &Transport, vector: Option<u16>) -> Result<()> {
+        self.vector = vector;
         self.queue.disarm();
         self.queue.enable(transport, vector)
+    }
+
+    /// Goes on after the cable was out. Frames that have not left may be given up.
+    ///
+    /// # Errors
+    /// As [`Queue::resume`].
+    pub fn resume(&mut self, transport: &Transport) -> Result<()> {
+        let unsent = self.queue.resume(transport, self.vector)?;
+        self.free.extend(unsent.into_iter().map(Lent::reclaim));
+        self.queue.disarm();
+        Ok(())
     }
 
     /// Lets `fill` write frames while there is room, and tells the device of them; gives how many. One that cannot be

@@ -41,6 +41,7 @@ pub struct Queue<T> {
     index: u16,
     ring: Ring<T>,
     doorbell: Option<Doorbell>,
+    doorbells: u64,
     failure: Option<Error>,
 }
 
@@ -89,7 +90,7 @@ impl<T> Queue<T> {
         } else {
             Ring::Split(Split::new(dma, size, indirect, events)?)
         };
-        Ok(Self { address, index, ring, doorbell: None, failure: None })
+        Ok(Self { address, index, ring, doorbell: None, doorbells: 0, failure: None })
     }
 
     /// Tells the device of the queue.
@@ -126,7 +127,7 @@ impl<T> Queue<T> {
 
     /// How often its doorbell was rung.
     pub fn doorbells(&self) -> u64 {
-        self.doorbell.as_ref().map_or(0, Doorbell::rung)
+        self.doorbells
     }
 
     /// Adds a chain of one segment that the device reads. It may look there once [`Queue::publish`] was called.
@@ -168,9 +169,35 @@ impl<T> Queue<T> {
     #[inline]
     pub fn notify(&mut self) -> Result<()> {
         if either!(&mut self.ring, ring => ring.wants_bell()) {
-            return self.doorbell.as_mut().map_or(Ok(()), Doorbell::ring);
+            return self.ring();
         }
         Ok(())
+    }
+
+    #[inline]
+    fn ring(&mut self) -> Result<()> {
+        let Some(doorbell) = &self.doorbell else { return Ok(()) };
+        self.doorbells += 1;
+        doorbell.ring()
+    }
+
+    /// Has a device go on that may have stopped serving the queue. Gives back what it has not served, where it has to start
+    /// anew for that.
+    ///
+    /// With packed rings it does: what QEMU drops while its cable is out it counts below zero, and finds the queue
+    /// impossibly full afterwards.
+    ///
+    /// # Errors
+    /// As [`Transport::reset_queue`] and [`Queue::enable`].
+    pub fn resume(&mut self, transport: &Transport, vector: Option<u16>) -> Result<Vec<T>> {
+        let resets = transport.features().contains(Features::RING_RESET);
+        if !resets || matches!(self.ring, Ring::Split(_)) {
+            return self.ring().map(|()| vec![]);
+        }
+        transport.reset_queue(self.index)?;
+        let unserved = self.reclaim();
+        self.enable(transport, vector)?;
+        Ok(unserved)
     }
 
     /// Takes the next chain back that the device is done with: its token, and how many bytes the device says to have

@@ -11,7 +11,6 @@ pub struct Doorbell {
     bar: Bar,
     register: Register<u16>,
     queue: u16,
-    rung: u64,
 }
 
 impl Doorbell {
@@ -31,7 +30,7 @@ impl Doorbell {
                 )));
         }
         let register = Register::new(place, "queue_notify");
-        Ok(Self { bar: notify.bar.clone(), register, queue, rung: 0 })
+        Ok(Self { bar: notify.bar.clone(), register, queue })
     }
 
     /// Rings it.
@@ -39,13 +38,7 @@ impl Doorbell {
     /// # Errors
     /// Where the register cannot be written.
     #[inline]
-    pub fn ring(&mut self) -> Result<()> {
-        self.rung += 1;
+    pub fn ring(&self) -> Result<()> {
         self.bar.write(self.register, self.queue)
-    }
-
-    /// How often it was rung.
-    pub fn rung(&self) -> u64 {
-        self.rung
     }
 }

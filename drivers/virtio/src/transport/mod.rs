@@ -12,6 +12,7 @@ mod queue;
 pub mod register;
 pub mod vectors;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dirql::region::{Bar, Register, Value};
@@ -37,6 +38,8 @@ pub struct Transport {
     /// Not every device type has one.
     specific: Option<Structure>,
     features: Features,
+    /// Held by whoever has selected a queue.
+    selection: Arc<Mutex<()>>,
 }
 
 impl Transport {
@@ -56,6 +59,7 @@ impl Transport {
             isr: find(Kind::Isr)?,
             specific,
             features: Features::default(),
+            selection: Arc::default(),
         };
         transport.reset()?;
         Ok(transport)

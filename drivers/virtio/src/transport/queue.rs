@@ -1,5 +1,6 @@
 //! Telling the device of a queue, and resetting a single one.
 
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dirql::region::Register;
@@ -30,6 +31,13 @@ pub struct Areas {
 }
 
 impl Transport {
+    /// Makes the registers of a queue those of this one, for as long as the guard is there.
+    fn select(&self, queue: u16) -> Result<MutexGuard<'_, ()>> {
+        let selection = self.selection.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write(QUEUE_SELECT, queue)?;
+        Ok(selection)
+    }
+
     /// How many entries the queue can have; 0 where there is no such queue.
     ///
     /// # Errors
@@ -38,7 +46,7 @@ impl Transport {
         if queue >= self.read(NUM_QUEUES)? {
             return Ok(0);
         }
-        self.write(QUEUE_SELECT, queue)?;
+        let _selection = self.select(queue)?;
         self.read(QUEUE_SIZE)
     }
 
@@ -47,7 +55,7 @@ impl Transport {
     /// # Errors
     /// `Device` where the device does not take it, or has not resources for the vector.
     pub fn enable_queue(&self, queue: u16, areas: &Areas, vector: Option<u16>) -> Result<Doorbell> {
-        self.write(QUEUE_SELECT, queue)?;
+        let _selection = self.select(queue)?;
         self.write(QUEUE_SIZE, areas.size)?;
         for (register, iova) in
             [(QUEUE_DESC, areas.descriptors), (QUEUE_DRIVER, areas.driver), (QUEUE_DEVICE, areas.device)]
@@ -82,7 +90,7 @@ impl Transport {
     pub(super) fn takes(&self, plan: &Plan) -> Result<bool> {
         let mut taken = self.assign_config(Some(plan.config)).is_ok();
         for (queue, vector) in (0..).zip(&plan.queues) {
-            self.write(QUEUE_SELECT, queue)?;
+            let _selection = self.select(queue)?;
             taken &= self.assign(QUEUE_MSIX_VECTOR, Some(*vector), "a queue").is_ok();
             self.assign(QUEUE_MSIX_VECTOR, None, "a queue")?;
         }
@@ -114,7 +122,7 @@ impl Transport {
                 .on(self.address())
                 .why("the device does not offer RING_RESET: only the whole of it can be reset"));
         }
-        self.write(QUEUE_SELECT, queue)?;
+        let _selection = self.select(queue)?;
         self.write(QUEUE_RESET, 1)?;
         for register in [QUEUE_RESET, QUEUE_ENABLE] {
             let at = register.at(self.common.at.offset);
