@@ -44,10 +44,15 @@ fn bridge(machine: &Machine, row: &Row, options: &str) -> Result<Running> {
     Ok(program)
 }
 
-/// Ends the bridge; the interface is gone with it.
+/// Ends the bridge.
 fn end(machine: &Machine, program: Running) -> Result<()> {
     program.signal(INTERRUPT)?;
-    program.wait(PATIENCE)?.ok()?;
+    gone(machine, program.wait(PATIENCE)?)
+}
+
+/// The bridge has ended well; the interface is gone with it.
+fn gone(machine: &Machine, bridge: dirql_lab::Output) -> Result<()> {
+    bridge.ok()?;
     machine.root(&format!("test -e /sys/class/net/{TAP}"))?.exits(1)?;
     no_faults(machine)
 }
@@ -55,7 +60,8 @@ fn end(machine: &Machine, program: Running) -> Result<()> {
 /// Waits until the kernel sees the cable so.
 fn carrier(machine: &Machine, up: bool) -> Result<()> {
     let wanted = u8::from(up);
-    let line = format!("until [ \"$(cat /sys/class/net/{TAP}/carrier)\" = {wanted} ]; do sleep 0.02; done");
+    let line =
+        format!("until [ \"$(cat /sys/class/net/{TAP}/carrier 2>&1)\" = {wanted} ]; do sleep 0.02; done");
     machine
         .shell(&line)?
         .ok()
@@ -89,28 +95,31 @@ fn cables() -> Result<()> {
     all(&families(), |row| {
         let program = bridge(&machine, row, "")?;
         let pings = machine.command("ping -i 0.05 10.0.2.2").spawn()?;
-        let mut cable = Counter::new(&pcap(&machine, row))?.sent_by(row.nic.mac());
-        let changes = || -> Result<u32> {
-            let path = format!("/sys/class/net/{TAP}/carrier_changes");
-            Ok(machine.root(&format!("cat {path}"))?.ok()?.text().trim().parse()?)
-        };
-        let before = changes()?;
-        for round in 0..20 {
-            machine.qmp().set_link(row.nic.name, false)?;
-            carrier(&machine, false).map_err(|error| format!("round {round}: {error}"))?;
-            machine.qmp().set_link(row.nic.name, true)?;
-            carrier(&machine, true).map_err(|error| format!("round {round}: {error}"))?;
-            let sent = cable.count()?;
-            cable
-                .wait(sent + 3, PATIENCE)
-                .map_err(|error| format!("round {round}: no pings go out: {error}"))?;
-        }
-        let seen = changes()? - before;
-        check(seen == 40, || format!("{seen} changes of 40 arrived"))?;
-        let replies = pings.until(PATIENCE, |output| output.text().contains("bytes from"));
-        pings.signal(INTERRUPT)?;
-        pings.wait(PATIENCE)?;
-        replies?;
-        end(&machine, program)
+        let pulled = pull(&machine, row);
+        let ended = pings.signal(INTERRUPT).and(program.signal(INTERRUPT));
+        let (pings, bridge) = (pings.wait(PATIENCE)?, program.wait(PATIENCE)?);
+        pulled.and(ended).map_err(|error| format!("{error}\n{pings}\n{bridge}"))?;
+        gone(&machine, bridge)
     })
+}
+
+/// Pulls the cable and plugs it in again, while frames are sent.
+fn pull(machine: &Machine, row: &Row) -> Result<()> {
+    let mut cable = Counter::new(&pcap(machine, row))?.sent_by(row.nic.mac());
+    let changes = || -> Result<u32> {
+        let path = format!("/sys/class/net/{TAP}/carrier_changes");
+        Ok(machine.root(&format!("cat {path}"))?.ok()?.text().trim().parse()?)
+    };
+    let before = changes()?;
+    for round in 0..20 {
+        let failed = |error| format!("round {round}: {error}");
+        machine.qmp().set_link(row.nic.name, false)?;
+        carrier(machine, false).map_err(failed)?;
+        machine.qmp().set_link(row.nic.name, true)?;
+        carrier(machine, true).map_err(failed)?;
+        let sent = cable.count()?;
+        cable.wait(sent + 3, PATIENCE).map_err(failed)?;
+    }
+    let seen = changes()? - before;
+    check(seen == 40, || format!("{seen} changes of 40 arrived"))
 }
