@@ -70,7 +70,7 @@ impl E1000 {
         let wiring = Wiring::new(chip, interrupts.mode(), queues, interrupts.count());
         let (dma, limits) = (device.dma(DmaMask::FULL), Limits { offloads, frame });
         let pairs = (0..queues)
-            .map(|queue| Pair::new(bar.clone(), &dma, chip, queue, limits, wait, wiring.causes(queue)))
+            .map(|queue| Pair::new(bar.clone(), &dma, chip, queue, limits, wait, &wiring))
             .collect::<Result<Vec<_>>>()?;
         let schedules: Vec<_> = pairs.iter().map(Pair::schedule).collect();
         listen(&interrupts, schedules.clone());

@@ -24,6 +24,7 @@ pub mod eeprom;
 mod filter;
 pub mod link;
 pub mod model;
+mod moderation;
 mod net;
 mod offload;
 mod queue;

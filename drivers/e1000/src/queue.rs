@@ -12,11 +12,12 @@ use dirql::interrupt::Wait;
 use dirql::region::Bar;
 
 use crate::chip::Chip;
+use crate::moderation::Moderation;
 use crate::offload::Limits;
 use crate::receive::Receiver;
 use crate::register::{ICR, IMC, IMS, INT_RXO, STATUS};
 use crate::transmit::Transmitter;
-use crate::wiring::Causes;
+use crate::wiring::{Causes, Wiring};
 
 /// A receive and a transmit ring.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct Pair {
     transmitter: Transmitter,
     napi: Napi,
     causes: Option<Causes>,
+    moderation: Moderation,
 }
 
 impl Pair {
@@ -40,11 +42,12 @@ impl Pair {
         queue: u16,
         limits: Limits,
         wait: Wait,
-        causes: Option<Causes>,
+        wiring: &Wiring,
     ) -> Result<Self> {
         let receiver = Receiver::new(dma, queue, chip.layout, limits.frame + 4)?;
         let transmitter = Transmitter::new(dma, queue, limits)?;
-        Ok(Self { bar, receiver, transmitter, napi: Napi::new(wait), causes })
+        let (causes, moderation) = (wiring.causes(queue), Moderation::new(wiring.interval(queue)));
+        Ok(Self { bar, receiver, transmitter, napi: Napi::new(wait), causes, moderation })
     }
 
     /// Tells the chip where the rings are, while it stands still.
@@ -95,8 +98,9 @@ impl Queue for Pair {
     }
 
     fn wait(&mut self, interest: Interest, timeout: Duration) -> Result<bool> {
-        let Self { bar, receiver, transmitter, napi, causes } = self;
-        napi.wait(&mut Rings { bar, receiver, transmitter, interest, causes: *causes }, timeout)
+        let Self { bar, receiver, transmitter, napi, causes, moderation } = self;
+        let mut rings = Rings { bar, receiver, transmitter, interest, causes: *causes, moderation };
+        napi.wait(&mut rings, timeout)
     }
 
     fn waker(&self) -> Schedule {
@@ -117,6 +121,7 @@ struct Rings<'a> {
     transmitter: &'a Transmitter,
     interest: Interest,
     causes: Option<Causes>,
+    moderation: &'a mut Moderation,
 }
 
 impl Source for Rings<'_> {
@@ -127,6 +132,7 @@ impl Source for Rings<'_> {
 
     fn arm(&mut self) -> Result<()> {
         if let Some(Causes { received, sent }) = self.causes {
+            self.moderation.moderate(self.bar, self.receiver.counted().0)?;
             // What was raised while nobody listened is for nobody, but for overruns, which are counted.
             self.bar.write(ICR, (received | sent) & !INT_RXO)?;
             let wanted = if self.interest.receives() { received } else { 0 };

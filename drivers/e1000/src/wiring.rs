@@ -9,16 +9,15 @@
 
 use dirql::Result;
 use dirql::interrupt::Mode;
-use dirql::region::Bar;
+use dirql::region::{Bar, Register};
 
 use crate::chip::Chip;
+use crate::moderation::LEAST;
 use crate::register::{
     CTRL_EXT, CTRL_EXT_EIAME, CTRL_EXT_IAME, EIAC, EITR, IAM, INT_OTHER, INT_RXDMT0, INT_RXO, INT_RXQ0,
     INT_RXT0, INT_TXDW, INT_TXQ0, ITR, IVAR, IVAR_BITS, IVAR_VALID,
 };
 
-/// At most 20,000 interrupts a second, in units of 256 ns.
-const THROTTLE: u32 = 195;
 /// What a chip with one set of causes interrupts for when frames came.
 const RECEIVED: u32 = INT_RXT0 | INT_RXDMT0 | INT_RXO;
 /// What it interrupts for when frames have left.
@@ -81,6 +80,12 @@ impl Wiring {
         }
     }
 
+    /// Where the least time between two interrupts for received frames is.
+    pub fn interval(&self, queue: u16) -> Register<u32> {
+        let [received, _] = self.queue(queue);
+        if self.is_msix { EITR.at(4 * u64::from(received)) } else { ITR }
+    }
+
     /// What is never masked, beside the link.
     pub fn standing(&self) -> u32 {
         match (self.is_msix, self.queues) {
@@ -106,7 +111,7 @@ impl Wiring {
     /// # Errors
     /// Where a register cannot be accessed.
     pub fn program(&self, bar: &Bar) -> Result<()> {
-        bar.write(ITR, THROTTLE)?;
+        bar.write(ITR, LEAST)?;
         if !self.chip.is_express {
             return Ok(());
         }
@@ -115,7 +120,7 @@ impl Wiring {
         bar.write(IVAR, if self.is_msix { self.allocation() } else { 0 })?;
         bar.write(EIAC, if self.is_msix { self.automatic() } else { 0 })?;
         bar.write(IAM, self.automatic())?;
-        (0..self.vectors).try_for_each(|vector| bar.write(EITR.at(4 * u64::from(vector)), THROTTLE))
+        (0..self.vectors).try_for_each(|vector| bar.write(EITR.at(4 * u64::from(vector)), LEAST))
     }
 
     /// IVAR: the receive queues' vectors, the transmit queues', and the one for all else.
