@@ -77,6 +77,8 @@ pub fn boot(nics: &[Nic]) -> Result<Machine> {
         .huge_pages(64)
         .directory("dpdk", &dpdk::unpacked()?)
         .no_pcaps()
+        // Else the clock is a device, as that of no real machine is.
+        .kernel_parameter("tsc=reliable")
         .module("e1000")
         .module("e1000e")
         .module("virtio_net")

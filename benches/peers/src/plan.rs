@@ -37,7 +37,11 @@ pub struct Options {
     #[arg(long)]
     pub quick: bool,
 
-    /// Only the rates: nothing of losses at a modest rate and of who waits
+    /// Frames a second that are offered to see whether some are lost
+    #[arg(long, default_values = ["60000", "30000"], value_delimiter = ',', value_name = "N")]
+    pub offered: Vec<u64>,
+
+    /// Only the rates: nothing of losses and of who waits
     #[arg(long)]
     pub rates: bool,
 }
@@ -95,7 +99,7 @@ pub fn run(options: &Options) -> Result<Results> {
     if !options.rates {
         for &nic in &nics {
             for &contender in &contenders {
-                run.modest(nic, contender, times);
+                run.modest(nic, contender, times, &options.offered);
             }
         }
     }
@@ -110,11 +114,13 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn modest(&mut self, nic: Nic, contender: Contender, times: Times) {
+    fn modest(&mut self, nic: Nic, contender: Contender, times: Times, offered: &[u64]) {
         let slot = |sample| Slot { nic, direction: Direction::Receive, contender, round: 0, sample };
-        let what = format!("loss: {} {}", nic.name(), contender.name());
-        let sample = self.take(&what, |machine| sample::loss(machine, nic, contender, times));
-        self.results.losses.extend(sample.map(slot));
+        for &offered in offered {
+            let what = format!("{offered}/s offered: {} {}", nic.name(), contender.name());
+            let sample = self.take(&what, |machine| sample::loss(machine, nic, contender, times, offered));
+            self.results.losses.extend(sample.map(slot));
+        }
         if matches!(contender, Contender::Block | Contender::Adaptive) {
             let what = format!("idle: {} {}", nic.name(), contender.name());
             let sample = self.take(&what, |machine| sample::idle(machine, nic, contender));

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// More than any of them takes.
 const PLENTY: u64 = 450_000;
-/// What all of them should take.
-pub const MODEST: u64 = 60_000;
+/// Enough that they have worked before they are idle.
+const SOME: u64 = 10_000;
 /// How long an idle one is watched.
 const IDLE: Duration = Duration::from_secs(5);
 /// How long after its start frames may begin to flow.
@@ -65,9 +65,9 @@ pub fn rate(
     run(machine, nic, direction, contender, times, offer)
 }
 
-/// What a contender takes of a modest offer.
-pub fn loss(machine: &Machine, nic: Nic, contender: Contender, times: Times) -> Result<Sample> {
-    run(machine, nic, Direction::Receive, contender, times, Some(MODEST))
+/// What a contender takes of so many frames a second.
+pub fn loss(machine: &Machine, nic: Nic, contender: Contender, times: Times, offered: u64) -> Result<Sample> {
+    run(machine, nic, Direction::Receive, contender, times, Some(offered))
 }
 
 /// What a contender costs that has received something, and then nothing more.
@@ -75,7 +75,7 @@ pub fn idle(machine: &Machine, nic: Nic, contender: Contender) -> Result<Sample>
     let wire = machine.wire(nic.name())?;
     let sink = wire.sink()?;
     let job = contender.start(machine, nic, Direction::Receive)?;
-    let offer = wire.offer(&frame(nic), MODEST)?;
+    let offer = wire.offer(&frame(nic), SOME)?;
     let busy = Ends { machine, wire, sink: &sink, offer: Some(&offer) };
     if let Err(error) = busy.flow(PATIENCE) {
         return Err(with_words(error, job, machine));

@@ -2,7 +2,6 @@
 
 use crate::contender::Direction;
 use crate::results::Results;
-use crate::sample::MODEST;
 use crate::summary::Row;
 use std::fmt::Write as _;
 
@@ -22,7 +21,7 @@ pub fn of(results: &Results) -> String {
     if !results.losses.is_empty() {
         let _ = writeln!(
             text,
-            "Offered {MODEST} frames a second\n\n| NIC | who | offered/s | taken/s | lost | own count/s | guest CPU |"
+            "Offered less\n\n| NIC | who | offered/s | taken/s | lost | own count/s | guest CPU |"
         );
         let _ = writeln!(text, "|---|---|--:|--:|--:|--:|--:|");
         for slot in &results.losses {
