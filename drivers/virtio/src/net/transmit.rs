@@ -4,7 +4,7 @@
 //! others; the one that came back last is used first. A device that is at work is looked at seldom: each look takes the
 //! line that it writes to away from it.
 
-use std::hint::spin_loop;
+use std::hint::black_box;
 
 use dirql::class::net::{HEADER, MIN_FRAME, Offloads, Outgoing};
 use dirql::dma::{Buffer, Dma, Lent};
@@ -15,8 +15,9 @@ use super::{BURST, ENTRIES, MEMORY, TAG};
 use crate::queue::{Queue, Segment, Settings};
 use crate::transport::Transport;
 
-/// How long a device at work is left alone by whoever has no buffer left.
-const PAUSES: u32 = 16;
+/// How long a device at work is left alone by whoever has no buffer left, in turns of a loop: a microsecond at most. It is no
+/// loop of `PAUSE`s, at which a hypervisor may take the processor away; QEMU's interpreter waits there for the device itself.
+const PAUSES: u32 = 1000;
 /// The longest frame that can be cut, without its header: as long as IP can say.
 const LONG_FRAME: usize = HEADER + 65535;
 
@@ -85,7 +86,7 @@ impl Transmitter {
         let outcome = loop {
             if self.free.is_empty() {
                 if !self.queue.are_pending(self.bunch) {
-                    (0..PAUSES).for_each(|_| spin_loop());
+                    (0..PAUSES).for_each(|_| black_box(()));
                     break Ok(());
                 }
                 if let Err(error) = self.reap() {
