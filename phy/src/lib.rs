@@ -1,4 +1,4 @@
-//! TCP/IP in the program itself: a dirql network device underneath [smoltcp](https://docs.rs/smoltcp).
+//! TCP/IP in the program itself: a dirql network device underneath `smoltcp`.
 //!
 //! A [`Phy`] is smoltcp's [`Device`] on any [`Net`]. Whoever runs the stack waits for the device's interrupts by
 //! [`Queue::wait`](dirql::class::net::Queue::wait), for as long as smoltcp's `poll_delay` says. The example `http_get` is a whole
