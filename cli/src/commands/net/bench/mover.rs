@@ -154,7 +154,7 @@ impl Mover<'_> {
         while !self.is_ended() {
             match self.queue.receive(self.work.batch, &mut |frame| bytes += frame.len() as u64)? {
                 0 if self.wait != Wait::Poll => drop(self.queue.wait(Interest::Receive, PATIENCE)?),
-                0 => {}
+                0 => std::hint::spin_loop(),
                 taken => {
                     frames += taken as u64;
                     self.shown.frames.store(frames, Ordering::Relaxed);
