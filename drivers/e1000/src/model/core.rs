@@ -3,12 +3,12 @@
 use dirql::backend::model::Bus;
 use dirql::class::net::Mac;
 
-use super::interrupt::{LSC, MDAC, RXDMT0, RXO, RXT0, TXDW};
+use super::cause::{LSC, MDAC, RXDMT0, RXO, RXT0, TXDW};
 use super::register::{
     CTRL, EERD, GORCL, GOTCL, GPRC, GPTC, ICR, ICS, IMC, IMS, Kind, LEN, MDIC, QUEUE, RAL, RCTL, RDBAL, RDH,
     RDLEN, RDT, STATUS, TCTL, TDBAL, TDH, TDLEN, TDT, TORL, TOTL, TPR, TPT, VET, kind,
 };
-use super::transmit::Sender;
+use super::sender::Sender;
 
 /// RCTL and TCTL: enabled.
 pub const ENABLE: u32 = 1 << 1;

@@ -21,11 +21,14 @@
 //! # Ok::<(), dirql::Error>(())
 //! ```
 
+mod cause;
 mod core;
+mod delivery;
 mod interrupt;
 mod packet;
 mod receive;
 pub mod register;
+mod sender;
 mod transmit;
 mod wire;
 
@@ -36,7 +39,8 @@ use dirql::class::net::Mac;
 use dirql::{Device, Result};
 
 use self::core::Core;
-pub use self::wire::{Delivery, Wire};
+pub use self::delivery::Delivery;
+pub use self::wire::Wire;
 
 /// A chip that is not plugged in yet.
 #[derive(Debug)]

@@ -3,13 +3,13 @@
 use dirql::Iova;
 use dirql::backend::model::Bus;
 
+use super::cause::{ACK, RXO};
 use super::core::{Core, ENABLE, LINK_UP};
-use super::interrupt::{ACK, RXO};
+use super::delivery::Delivery;
 use super::packet::{Packet, TCP, UDP};
 use super::register::{
     CTRL, MPC, MRQC, MTA, QUEUE, RCTL, RDBAL, RDH, RDLEN, RDT, RETA, RFCTL, RSSRK, RXCSUM, STATUS, VET, VFTA,
 };
-use super::wire::Delivery;
 
 const UNICAST_PROMISCUOUS: u32 = 1 << 3;
 const MULTICAST_PROMISCUOUS: u32 = 1 << 4;

@@ -5,21 +5,9 @@ use std::sync::{Arc, Mutex};
 use dirql::backend::model::Bus;
 
 use super::core::Core;
+use super::delivery::Delivery;
 use super::receive::Told;
 use super::{VECTORS, lock};
-
-/// What became of a frame that was injected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// It is in memory.
-    Received,
-    /// It is not for this station, or too long.
-    Filtered,
-    /// There was no buffer for it.
-    Missed,
-    /// The receiver is off, the link down, or bus mastering off.
-    Off,
-}
 
 /// The network's end of the cable. Clones are the same cable.
 #[derive(Clone)]

@@ -2,10 +2,8 @@
 //!
 //! Source: VIRTIO 1.2, 5.1.3.
 
-use dirql::class::net::{MTU, Offloads, Settings};
-use dirql::{Error, ErrorKind, Result};
+use dirql::class::net::Settings;
 
-use super::config::DeviceFacts;
 use crate::Features;
 
 /// Completes checksums on the way out.
@@ -40,7 +38,7 @@ pub const MQ: Features = Features(1 << 22);
 pub const SPEED_DUPLEX: Features = Features(1 << 63);
 
 /// Cuts long frames.
-const HOST_TSO: Features = HOST_TSO4.with(HOST_TSO6);
+pub const HOST_TSO: Features = HOST_TSO4.with(HOST_TSO6);
 /// Hands in long frames.
 pub const GUEST_TSO: Features = GUEST_TSO4.with(GUEST_TSO6);
 
@@ -69,34 +67,4 @@ pub fn wanted(offered: Features, settings: &Settings, one_buffer: usize) -> Feat
         wanted = wanted.with(MRG_RXBUF);
     }
     wanted
-}
-
-/// What was agreed on, in the class's words, with the payload that goes.
-///
-/// # Errors
-/// `Precondition` where the device does not do what `settings` ask for.
-pub fn agreed(features: Features, facts: &DeviceFacts, settings: &Settings) -> Result<(Offloads, u32)> {
-    let refuse = |why: String| Err(Error::new(ErrorKind::Precondition, "start").why(why));
-    let Offloads { checksum, segmentation, vlan } = settings.offloads;
-    if vlan {
-        return refuse("a virtio device neither puts VLAN tags in nor takes them out".into());
-    }
-    if (checksum || segmentation) && !features.contains(CSUM) {
-        return refuse("the device does not complete checksums: its backend has no headers for that".into());
-    }
-    if segmentation && !features.contains(HOST_TSO) {
-        return refuse("the device does not cut frames into segments".into());
-    }
-    if settings.queues == 0 || settings.queues > facts.pairs {
-        return refuse(format!("the device has pairs of queues: {}, not {}", facts.pairs, settings.queues));
-    }
-    let mtu = match settings.mtu {
-        // Nobody asked for this very one.
-        MTU => MTU.min(facts.mtu),
-        mtu => mtu,
-    };
-    if !(68..=facts.mtu).contains(&mtu) {
-        return refuse(format!("an MTU of {mtu} is not between 68 and the device's {}", facts.mtu));
-    }
-    Ok((Offloads { checksum: checksum || segmentation, segmentation, vlan }, mtu))
 }

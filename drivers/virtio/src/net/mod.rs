@@ -1,12 +1,13 @@
 //! The virtio network device, as a [`Net`].
 //!
-//! In reading order: `features` says what is asked for and agreed on, `config` what the device says of itself, `header`
+//! In reading order: `features` says what is asked for, `agreement` what comes of it, `config` what the device says of itself, `header`
 //! what stands before a frame; `receive` and `transmit` are the two queues, a `pair` together; `control` gives commands
 //! and `filter` has some to give; `state` is what the interrupt handlers own; [`VirtioNet`], here, starts and stops all
 //! that.
 //!
 //! Source: VIRTIO 1.2, 5.1.
 
+mod agreement;
 mod config;
 mod control;
 mod features;
@@ -100,7 +101,7 @@ impl VirtioNet {
         let wanted = features::wanted(transport.offered()?, &settings.net, one_buffer);
         let features = transport.negotiate(wanted)?;
         let facts = DeviceFacts::read(&transport)?;
-        let agreed = features::agreed(features, &facts, &settings.net)?;
+        let agreed = agreement::agreed(features, &facts, &settings.net)?;
         device.set_bus_master(true)?;
 
         let dma = device.dma(DmaMask::FULL);

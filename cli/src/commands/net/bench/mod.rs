@@ -3,6 +3,7 @@
 //! The loops are in [`mover`]; they know no clock. [`phase`] runs them, a thread for each pair of rings, and looks at the
 //! clock for them. Here is what is made of their counts.
 
+mod counts;
 mod mover;
 mod phase;
 
@@ -11,8 +12,9 @@ use dirql::interrupt::VectorStatistics;
 use dirql::{Address, Error, ErrorKind};
 use serde_json::{Value, json};
 
+use self::counts::Counts;
 use self::mover::Work;
-use self::phase::{Counts, Phase, Ran};
+use self::phase::{Phase, Ran};
 use super::{Start, wait_for_link};
 use crate::args::{self, Direction, Wait};
 use crate::device::Running;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dirql::Result;
 use dirql::class::net::{HEADER, Interest, Mac, Queue};
 
-use super::phase::Counts;
+use super::counts::Counts;
 use crate::args::{self, Direction, Wait};
 
 /// The EtherType for experiments, of IEEE 802.

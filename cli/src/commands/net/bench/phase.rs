@@ -10,6 +10,7 @@ use dirql::{Error, ErrorKind, Result};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
+use super::counts::Counts;
 use super::mover::{Mover, Shown, Work};
 use crate::args::Wait;
 use crate::signals::{SLICE, Stop};
@@ -18,24 +19,6 @@ use crate::signals::{SLICE, Stop};
 const DRAIN: Duration = Duration::from_secs(2);
 /// How often somebody looks at what was counted.
 const SECOND: Duration = Duration::from_secs(1);
-
-/// What was moved, and how often the device was told.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Counts {
-    pub frames: u64,
-    pub bytes: u64,
-    pub doorbells: u64,
-}
-
-impl Counts {
-    fn and(self, other: Self) -> Self {
-        Self {
-            frames: self.frames + other.frames,
-            bytes: self.bytes + other.bytes,
-            doorbells: self.doorbells + other.doorbells,
-        }
-    }
-}
 
 /// How it went.
 #[derive(Debug)]
