@@ -69,8 +69,13 @@ fn observe(machine: &Machine) -> Result<()> {
     let output = machine.user("demo", &format!("dirql irqs {NIC} --seconds 0.2"))?.ok()?;
     check(output.text().contains("COALESCED") && output.text().contains("HOLD p50"), || output.to_string())?;
 
-    let words = format!("dirql trace {NIC} -o /share/trace.json --seconds 1 --json");
-    let output = machine.command(&words).user("demo").timeout(PATIENCE).run()?.ok()?;
+    // Its last section, of the device's counters, is in the trace: that ends with the program.
+    let words = format!("dirql trace {NIC} -o /share/trace.json --seconds 60 --json");
+    let trace = machine.command(&words).user("demo").spawn()?;
+    machine.root("sleep 3")?.ok()?;
+    receiving.signal(2)?;
+    receiving.wait(PATIENCE)?.ok()?;
+    let output = trace.wait(PATIENCE)?.ok()?;
     let told = output.json()?;
     let document: Value = serde_json::from_slice(&fs::read(machine.share().join("trace.json"))?)?;
     let none = Vec::new();
@@ -80,17 +85,16 @@ fn observe(machine: &Machine) -> Result<()> {
         .filter(|event| event["name"] == "thread_name")
         .map(|event| (event["tid"].as_u64(), event["args"]["name"].as_str().unwrap_or_default()))
         .collect();
-    let handlers = events
-        .iter()
-        .filter(|event| event["cat"] == "handler")
-        .filter(|event| names.get(&event["tid"].as_u64()) == Some(&"dirql/00:03.0/0"))
-        .count();
+    let on = |category: &str, thread: &str| {
+        let found = events.iter().filter(|event| event["cat"] == category);
+        found.filter(|event| names.get(&event["tid"].as_u64()) == Some(&thread)).count()
+    };
+    let (handlers, sections) = (on("handler", "dirql/00:03.0/0"), on("section", "main"));
     let slices = events.iter().filter(|event| event["ph"] == "X").count() as u64;
-    let holds = handlers >= 10 && told["events"] == slices;
-    check(holds, || format!("{slices} slices, {handlers} of the handler, on {names:?}\n{output}"))?;
-
-    receiving.signal(2)?;
-    receiving.wait(PATIENCE)?.ok().map(drop)
+    let holds = handlers >= 10 && sections >= 1 && told["events"] == slices;
+    check(holds, || {
+        format!("{slices} slices, {handlers} of the handler, {sections} sections, on {names:?}\n{output}")
+    })
 }
 
 fn alone() -> Result<()> {
