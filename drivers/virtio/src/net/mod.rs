@@ -1,6 +1,7 @@
 //! The virtio network device, as a [`Net`].
 //!
-//! In reading order: `features` says what is asked for, `agreement` what comes of it, `config` what the device says of itself, `header`
+//! In reading order: `features` says what is asked for, `agreement` what comes of it, `config` what the device says of
+//! itself, `header`
 //! what stands before a frame; `receive` and `transmit` are the two queues, a `pair` together; `control` gives commands
 //! and `filter` has some to give; `state` is what the interrupt handlers own; [`VirtioNet`], here, starts and stops all
 //! that.

@@ -17,7 +17,7 @@ use crate::transport::Transport;
 
 /// How long a device at work is left alone by whoever has no buffer left, in turns of a loop: a microsecond at most. It is no
 /// loop of `PAUSE`s, at which a hypervisor may take the processor away; QEMU's interpreter waits there for the device itself.
-const PAUSES: u32 = 1000;
+const TURNS: u32 = 1000;
 /// The longest frame that can be cut, without its header: as long as IP can say.
 const LONG_FRAME: usize = HEADER + 65535;
 
@@ -86,7 +86,7 @@ impl Transmitter {
         let outcome = loop {
             if self.free.is_empty() {
                 if !self.queue.are_pending(self.bunch) {
-                    (0..PAUSES).for_each(|_| black_box(()));
+                    (0..TURNS).for_each(|_| black_box(()));
                     break Ok(());
                 }
                 if let Err(error) = self.reap() {
