@@ -5,7 +5,7 @@ use crate::nics::{Row, all, bind, families, pcap, unbound};
 use crate::traffic::no_faults;
 use crate::{check, http, test};
 use dirql_lab::pcap::Counter;
-use dirql_lab::{Machine, Net, Result, Running};
+use dirql_lab::{Machine, Net, Output, Result, Running};
 use libtest_mimic::Trial;
 use std::time::Duration;
 use std::{fs, process};
@@ -51,7 +51,7 @@ fn end(machine: &Machine, program: Running) -> Result<()> {
 }
 
 /// The bridge has ended well; the interface is gone with it.
-fn gone(machine: &Machine, bridge: dirql_lab::Output) -> Result<()> {
+fn gone(machine: &Machine, bridge: Output) -> Result<()> {
     bridge.ok()?;
     machine.root(&format!("test -e /sys/class/net/{TAP}"))?.exits(1)?;
     no_faults(machine)
@@ -96,9 +96,10 @@ fn cables() -> Result<()> {
         let program = bridge(&machine, row, "")?;
         let pings = machine.command("ping -i 0.05 10.0.2.2").spawn()?;
         let pulled = pull(&machine, row);
+        let replies = pings.until(PATIENCE, |output| output.text().contains("bytes from"));
         let ended = pings.signal(INTERRUPT).and(program.signal(INTERRUPT));
         let (pings, bridge) = (pings.wait(PATIENCE)?, program.wait(PATIENCE)?);
-        pulled.and(ended).map_err(|error| format!("{error}\n{pings}\n{bridge}"))?;
+        pulled.and(replies).and(ended).map_err(|error| format!("{error}\n{pings}\n{bridge}"))?;
         gone(&machine, bridge)
     })
 }
@@ -118,7 +119,7 @@ fn pull(machine: &Machine, row: &Row) -> Result<()> {
         machine.qmp().set_link(row.nic.name, true)?;
         carrier(machine, true).map_err(failed)?;
         let sent = cable.count()?;
-        cable.wait(sent + 3, PATIENCE).map_err(failed)?;
+        cable.wait(sent + 3, PATIENCE).map_err(|error| format!("round {round}: no pings go out: {error}"))?;
     }
     let seen = changes()? - before;
     check(seen == 40, || format!("{seen} changes of 40 arrived"))
