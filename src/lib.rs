@@ -43,7 +43,7 @@
 //! - [`telemetry`]: a running program's vectors, to be asked for from outside.
 //! - [`release`]: the host wants a device back, and gets it.
 //! - [`Device`]: one opened function; what keeps everything else alive.
-//! - [`class`]: what a driver offers a program: [`class::net::Net`].
+//! - [`class`]: what a driver offers a program: [`class::net::Net`], [`class::display::Display`].
 //! - [`driver`]: what a driver is, and how it is found.
 //! - [`ddi`]: five Windows driver interfaces in their own words, for ports.
 //! - [`selftest`]: what every opened function can be tried for, on every backend.

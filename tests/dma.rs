@@ -161,3 +161,24 @@ fn shared_words_are_little_endian_and_each_sides_to_write() {
     assert_eq!(long.load(599), 0x0807_0605_0403_0201);
     assert_eq!(device.dma(DmaMask::FULL).shared::<u32>(0).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
+
+#[test]
+fn what_is_exposed_is_written_while_the_device_reads_and_comes_back_once_reclaimed() {
+    let (device, bus) = silent(|_| ());
+    device.set_bus_master(true).unwrap();
+    let dma = device.dma(DmaMask::FULL);
+    let mut shown = dma.buffer(4096).unwrap().expose();
+    let iova = shown.iova();
+    shown.bytes_mut()[7] = 9;
+    let mut seen = [0; 8];
+    bus.dma_read(iova, &mut seen).unwrap();
+    assert_eq!((seen[7], shown.bytes()[7]), (9, 9));
+    let again = dma.buffer(4096).unwrap().expose();
+    assert_ne!(again.iova(), iova);
+    drop(shown.reclaim());
+    drop(again);
+    let reused = dma.buffer(4096).unwrap().expose();
+    assert_eq!(reused.iova(), iova, "reclaimed memory is used again");
+    let next = dma.buffer(4096).unwrap().lend();
+    assert_ne!(next.iova().0, iova.0 + 4096, "memory that was dropped while exposed is not");
+}

@@ -1,3 +1,4 @@
 //! What a driver offers to a program, whatever the device: one small trait a class.
 
+pub mod display;
 pub mod net;

@@ -122,6 +122,12 @@ impl Buffer {
         self.owned.lent = true;
         Lent { buffer: self }
     }
+
+    /// Shows the memory to a device that only reads it.
+    #[inline]
+    pub fn expose(self) -> Exposed {
+        Exposed { lent: self.lend() }
+    }
 }
 
 impl Drop for Owned {
@@ -177,5 +183,37 @@ impl Lent {
         let mut buffer = self.buffer;
         buffer.owned.lent = false;
         buffer
+    }
+}
+
+/// DMA memory that the device may read at any time and never writes, so that the CPU may write it meanwhile: what a
+/// display shows. The device may see a write sooner or later, or half of one.
+///
+/// Dropped while exposed, it is not used again until the device has been closed.
+#[derive(Debug)]
+#[must_use = "memory that is dropped while exposed is lost until the device is closed"]
+pub struct Exposed {
+    lent: Lent,
+}
+
+impl Exposed {
+    /// Where the device finds it.
+    pub fn iova(&self) -> Iova {
+        self.lent.iova()
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.lent.buffer.bytes()
+    }
+
+    /// The bytes, to write.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.lent.buffer.bytes_mut()
+    }
+
+    /// Takes the memory back. The device has said that it reads it no more, or has been stopped.
+    pub fn reclaim(self) -> Buffer {
+        self.lent.reclaim()
     }
 }

@@ -4,6 +4,7 @@
 //! running, turns bus mastering on, connects its vectors and starts the device. [`Driver::stop`] takes it down in the
 //! reverse order; a driver that is merely dropped does the same and logs what goes wrong.
 
+use crate::class::display::Display;
 use crate::class::net::{self, Net};
 use crate::interrupt::{Best, Mode, Observer, Request, VectorStatistics};
 use crate::selftest::Check;
@@ -30,6 +31,11 @@ pub trait Driver: Send {
 
     /// The device as a network interface, where it is one.
     fn net(&mut self) -> Option<&mut dyn Net> {
+        None
+    }
+
+    /// The device as a display, where it is one.
+    fn display(&mut self) -> Option<&mut dyn Display> {
         None
     }
 
