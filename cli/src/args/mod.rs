@@ -1,6 +1,7 @@
 //! What can be typed, a file for each group of commands.
 
 mod address;
+mod display;
 mod host;
 mod net;
 mod start;
@@ -11,9 +12,10 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use self::address::{Cidr, is_host, mac};
+pub use self::display::{Display, DisplayAction, FlipBench, Place, ShowPattern, Size};
 pub use self::host::{Bind, Restore};
 pub use self::net::{Bench, Direction, Net, NetAction, Pcap, Ping, Send, Tap};
-pub use self::start::{Start, Wait};
+pub use self::start::{Mode, Start, Wait};
 pub use self::watch::{Irqs, Run, Trace};
 
 /// Takes PCI devices from the kernel, runs them in user space, and gives them back.
@@ -75,6 +77,8 @@ Exit code 7 where a check fails.")]
     Selftest(Target),
     /// Use a network device
     Net(Net),
+    /// Use a display
+    Display(Display),
     /// Explain an error code
     #[command(after_help = "Example:\n  dirql explain E7")]
     Explain {

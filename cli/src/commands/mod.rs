@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod bind;
+mod display;
 mod explain;
 mod info;
 mod irqs;
@@ -31,6 +32,7 @@ pub fn dispatch(command: &Command, output: &mut Output) -> Outcome {
         Command::Trace(args) => trace::trace(&host, args, output),
         Command::Selftest(target) => selftest::selftest(&host, target, output),
         Command::Net(args) => net::net(&host, args, output),
+        Command::Display(args) => display::display(&host, args, output),
         Command::Explain { code } => explain::explain(code, output),
     }
 }
