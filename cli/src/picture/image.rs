@@ -107,9 +107,10 @@ fn rounded(high: u8, low: u8) -> u8 {
 
 /// A pixel over black.
 fn pixel(colours: [u8; 3], alpha: u8) -> u32 {
-    colours
-        .into_iter()
-        .fold(0, |pixel, colour| pixel << 8 | (u32::from(colour) * u32::from(alpha) + 127) / 255)
+    colours.into_iter().fold(0, |pixel, colour| {
+        let share = (u32::from(colour) * u32::from(alpha) + 127) / 255;
+        pixel << 8 | share
+    })
 }
 
 fn malformed(why: String) -> Error {

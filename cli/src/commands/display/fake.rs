@@ -11,10 +11,13 @@ use dirql::{Code, Error, ErrorKind, Result};
 #[derive(Debug, Clone, Default)]
 pub struct Outside {
     /// Sizes of each connector's modes; none of a connector without a monitor.
-    modes: Arc<Mutex<Vec<Vec<(u32, u32)>>>>,
+    modes: Arc<Mutex<Vec<Sizes>>>,
     changed: Arc<Mutex<bool>>,
     screens: Arc<Mutex<BTreeMap<u32, Picture>>>,
 }
+
+/// The sizes of a monitor's modes.
+type Sizes = Vec<(u32, u32)>;
 
 /// What is seen on a connector.
 pub type Picture = (u32, u32, Vec<u32>);
