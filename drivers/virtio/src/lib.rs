@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod features;
+mod lifecycle;
 pub mod model;
 pub mod net;
 pub mod queue;
