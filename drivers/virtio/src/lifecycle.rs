@@ -24,8 +24,8 @@ pub fn check(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// The interrupts of a device with so many queues that interrupt, and which vector is whose; `None` with INTx. Where the
-/// device refuses its vectors, and nobody asked for messages, it has INTx.
+/// The interrupts of a device with so many queues that interrupt, in at most so many vectors, and which vector is whose;
+/// `None` with INTx. Where the device refuses its vectors, and nobody asked for messages, it has INTx.
 ///
 /// # Errors
 /// As [`Device::interrupts`]; `Device` where the messages that were asked for are refused.
@@ -34,8 +34,9 @@ pub fn interrupts(
     settings: &Settings,
     transport: &Transport,
     queues: u16,
+    at_most: u16,
 ) -> Result<(Interrupts, Option<Plan>)> {
-    let interrupts = device.interrupts(settings.request().at_most(queues.saturating_add(1)))?;
+    let interrupts = device.interrupts(settings.request().at_most(at_most))?;
     if interrupts.mode() != Some(Mode::Msix) {
         return Ok((interrupts, None));
     }
@@ -67,20 +68,22 @@ pub fn report_faults(
 }
 
 /// Stops a device: it is reset, its vectors are disconnected, and bus mastering is turned off. Every step is taken,
-/// whatever the others say. Without proof that it is quiet, memory stays lent until the device is closed.
+/// whatever the others say. Gives the vectors' states too. Without proof that it is quiet, memory stays lent until the
+/// device is closed.
 pub fn stop<'a, T: Send + 'static>(
     device: &Device,
     transport: &Transport,
     vectors: impl IntoIterator<Item = &'a Vector<T>>,
-) -> (Option<Quiet>, Result<()>) {
+) -> (Option<Quiet>, Vec<T>, Result<()>) {
     let reset = transport.reset();
-    let mut disconnected = Ok(());
+    let (mut states, mut disconnected) = (Vec::new(), Ok(()));
     for vector in vectors {
-        disconnected = disconnected.and(vector.disconnect().map(drop).map_err(Error::from));
+        let state = vector.disconnect().map_err(Error::from);
+        disconnected = disconnected.and(state.map(|state| states.extend(state)));
     }
     let cut_off = device.set_bus_master(false);
     let quiet = (reset.is_ok() || cut_off.is_ok()).then_some(Quiet(()));
-    (quiet, reset.and(disconnected).and(cut_off).map_err(|error| error.on(device.address())))
+    (quiet, states, reset.and(disconnected).and(cut_off).map_err(|error| error.on(device.address())))
 }
 
 /// Says how a stop on drop went, where it went wrong.

@@ -111,7 +111,8 @@ impl VirtioNet {
         let control = has_control.then(|| Control::new(&transport, &dma, index)).transpose()?;
 
         let queues = settings.net.queues.saturating_mul(2);
-        let (mut interrupts, plan) = lifecycle::interrupts(&device, settings, &transport, queues)?;
+        let (mut interrupts, plan) =
+            lifecycle::interrupts(&device, settings, &transport, queues, queues.saturating_add(1))?;
         let pairs: Vec<&Pair> = std::iter::once(&first).chain(&others).collect();
         let all: Vec<_> = pairs.iter().map(|pair| pair.schedule()).collect();
         let told = all.clone();
@@ -193,7 +194,7 @@ impl VirtioNet {
             return Ok(());
         }
         let vectors = std::iter::once(&self.vector).chain(&self.more);
-        let (quiet, stopped) = lifecycle::stop(&self.device, &self.transport, vectors);
+        let (quiet, _states, stopped) = lifecycle::stop(&self.device, &self.transport, vectors);
         // What may still be written stays lent until the device is closed.
         if quiet.is_some() {
             std::iter::once(&mut self.first).chain(&mut self.others).for_each(Pair::reclaim);
