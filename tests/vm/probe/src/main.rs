@@ -4,9 +4,10 @@
 //!
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
 //! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion` · `dirql-lab-probe vanish BDF` ·
-//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE`
+//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE` · `dirql-lab-probe display BDF INTERRUPTS STEP…`
 #![forbid(unsafe_code)]
 
+mod display;
 mod errors;
 mod exclusion;
 mod inversion;
@@ -51,6 +52,9 @@ fn main() -> ExitCode {
         }
         ["errors", address, reports] => {
             number(address, reports).and_then(|(address, reports)| errors::run(address, reports))
+        }
+        ["display", address, interrupts, ref steps @ ..] => {
+            address.parse().and_then(|address| display::run(address, interrupts, steps))
         }
         ["vanish", address] => address.parse().and_then(removal::vanish),
         ["hold", address] => address.parse().and_then(removal::hold),

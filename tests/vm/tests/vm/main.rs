@@ -5,6 +5,7 @@
 
 mod binding;
 mod boot;
+mod display;
 mod errors;
 mod frames;
 mod http;
@@ -44,6 +45,7 @@ fn main() {
         errors::tests(),
         removal::tests(),
         observe::tests(),
+        display::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }
