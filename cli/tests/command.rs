@@ -24,8 +24,9 @@ fn list_is_an_array() {
 
 #[test]
 fn an_address_that_does_not_exist_is_exit_code_6() {
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &["info", NOWHERE],
+        &["doctor", NOWHERE],
         &["bind", NOWHERE],
         &["restore", NOWHERE],
         &["run", NOWHERE],
@@ -94,6 +95,26 @@ fn explain_knows_its_codes_and_no_others() {
     for code in ["E0", "E16", "", "seven"] {
         assert_eq!(dirql(&["explain", code]).status.code(), Some(6), "{code}");
     }
+}
+
+#[test]
+fn doctor_looks_at_any_machine_and_tells_by_its_exit_code() {
+    let output = dirql(&["doctor", "--json"]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let conditions = document["conditions"].as_array().unwrap();
+    let fails = conditions.iter().filter(|condition| condition["verdict"] == "fail").count();
+    assert!(conditions.len() > 6, "{document}");
+    assert_eq!(document["sound"], fails == 0);
+    assert_eq!(output.status.code(), Some(if fails == 0 { 0 } else { 3 }), "{document}");
+    for condition in conditions.iter().filter(|condition| condition["verdict"] == "fail") {
+        assert!(condition["fix"].is_string() && condition["code"].is_string(), "{condition}");
+    }
+    let text = dirql(&["doctor"]);
+    assert_eq!(text.status.code(), output.status.code());
+    assert_eq!(
+        text.stdout.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"FAIL")).count(),
+        fails
+    );
 }
 
 #[test]

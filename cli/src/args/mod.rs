@@ -26,6 +26,7 @@ pub use self::watch::{Irqs, Run, Trace};
     after_help = "\
 Examples:
   dirql list                                 what there is, and whether it can be used
+  dirql doctor 00:03.0                       what stands in the way, and what to do
   sudo dirql bind 00:03.0 --owner $USER      take a device; from here on without root
   dirql net 00:03.0 ping 10.0.2.2            get a lease, and ping
   sudo dirql restore 00:03.0                 give it back to the kernel
@@ -58,6 +59,19 @@ pub enum Command {
     List,
     /// Show what is known of a device, bound or not
     Info(Target),
+    /// Say what stands between you and a device, and what to do about it
+    #[command(after_help = "\
+Examples:
+  dirql doctor                  the machine: IOMMU, modules, limits
+  dirql doctor 00:03.0          and the device: driver, group, node, holders
+
+Nothing is changed, and nothing needs root. Exit code 3 where a condition is
+not met that must be.")]
+    Doctor {
+        /// The device: DDDD:BB:DD.F, BB:DD.F, or the name of its interface or disk
+        #[arg(value_name = "BDF")]
+        device: Option<String>,
+    },
     /// Take devices from the kernel: bind them to vfio-pci
     Bind(Bind),
     /// Give devices back to the driver that they had

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod bind;
+mod doctor;
 mod explain;
 mod info;
 mod irqs;
@@ -24,6 +25,7 @@ pub fn dispatch(command: &Command, output: &mut Output) -> Outcome {
     match command {
         Command::List => list::list(&host, output),
         Command::Info(target) => info::info(&host, target, output),
+        Command::Doctor { device } => doctor::doctor(&host, device.as_deref(), output),
         Command::Bind(args) => bind::bind(&host, args, output),
         Command::Restore(args) => restore::restore(&host, args, output),
         Command::Run(args) => run::run(&host, args, output),

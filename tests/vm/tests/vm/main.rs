@@ -5,6 +5,7 @@
 
 mod binding;
 mod boot;
+mod doctor;
 mod errors;
 mod frames;
 mod http;
@@ -36,6 +37,7 @@ fn main() {
         library::tests(),
         binding::tests(),
         refusals::tests(),
+        doctor::tests(),
         traffic::tests(),
         kill::tests(),
         waiting::tests(),
