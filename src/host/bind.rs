@@ -236,6 +236,7 @@ impl Host {
         let address = function.address;
         let group = self.group_of(function)?;
         let path = self.wait_for_node(function, &group)?;
+        self.settle_nodes();
         let gone = || self.explain_open_group(address, group.number, Errno::ENOENT);
         let before = Node::read(&path).ok_or_else(gone)?;
         let Some(owner) = &options.owner else { return Ok((before, None)) };

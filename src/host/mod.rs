@@ -24,6 +24,7 @@ mod in_use;
 mod iommu;
 mod limits;
 mod owner;
+mod permissions;
 mod record;
 mod restore;
 
@@ -42,6 +43,7 @@ pub use holders::{Holder, Holders};
 pub use in_use::Use;
 pub use limits::{KernelVersion, Limits};
 pub use owner::Owner;
+pub use permissions::{FileState, GROUP, PermissionFile};
 pub use record::Record;
 pub use restore::{RestoreOptions, Restored};
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use self::address::{Cidr, is_host, mac};
-pub use self::host::{Bind, Restore};
+pub use self::host::{Bind, Restore, UdevAction};
 pub use self::net::{Bench, Direction, Net, NetAction, Pcap, Ping, Send, Tap};
 pub use self::start::{Start, Wait};
 pub use self::watch::{Irqs, Run, Trace};
@@ -89,6 +89,19 @@ Exit code 7 where a check fails.")]
     Selftest(Target),
     /// Use a network device
     Net(Net),
+    /// Rules by which the group vfio may use every device that is bound
+    #[command(after_help = "\
+Examples:
+  dirql udev show
+  sudo dirql udev install && sudo usermod -aG vfio $USER    # then log in again
+  sudo dirql udev remove
+
+One device for one user needs no rules: dirql bind BDF --owner USER.")]
+    Udev {
+        /// What to do
+        #[arg(value_enum)]
+        action: UdevAction,
+    },
     /// Explain an error code
     #[command(after_help = "Example:\n  dirql explain E7")]
     Explain {

@@ -12,6 +12,7 @@ mod restore;
 mod run;
 mod selftest;
 mod trace;
+mod udev;
 mod watched;
 
 use dirql::host::Host;
@@ -33,6 +34,7 @@ pub fn dispatch(command: &Command, output: &mut Output) -> Outcome {
         Command::Trace(args) => trace::trace(&host, args, output),
         Command::Selftest(target) => selftest::selftest(&host, target, output),
         Command::Net(args) => net::net(&host, args, output),
+        Command::Udev { action } => udev::udev(&host, *action, output),
         Command::Explain { code } => explain::explain(code, output),
     }
 }

@@ -39,6 +39,7 @@ pub mod programs;
 pub mod progress;
 pub mod qmp;
 pub mod sink;
+pub mod udev;
 
 pub use guest::{Guest, Output, Running};
 pub use machine::{Iommu, Machine, MachineBuilder};

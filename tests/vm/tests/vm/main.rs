@@ -13,6 +13,7 @@ mod kill;
 mod library;
 mod nics;
 mod observe;
+mod permissions;
 mod refusals;
 mod removal;
 mod stack;
@@ -38,6 +39,7 @@ fn main() {
         binding::tests(),
         refusals::tests(),
         doctor::tests(),
+        permissions::tests(),
         traffic::tests(),
         kill::tests(),
         waiting::tests(),
