@@ -24,8 +24,12 @@ fn list_is_an_array() {
 
 #[test]
 fn an_address_that_does_not_exist_is_exit_code_6() {
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 18] = [
         &["info", NOWHERE],
+        &["regs", NOWHERE, "0"],
+        &["config", NOWHERE],
+        &["config", NOWHERE, "4", "0"],
+        &["reset", NOWHERE],
         &["doctor", NOWHERE],
         &["bind", NOWHERE],
         &["restore", NOWHERE],
@@ -58,7 +62,11 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
 fn bad_input_is_exit_code_2() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 20] = [
+        &["regs", NOWHERE, "6"],
+        &["regs", NOWHERE, "0", "zero"],
+        &["config", NOWHERE, "0", "0", "--width", "24"],
+        &["udev", "reload"],
         &["info", "00:20.0"],
         &["info", "::"],
         &["bogus"],

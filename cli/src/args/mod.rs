@@ -2,6 +2,7 @@
 
 mod address;
 mod host;
+mod look;
 mod net;
 mod start;
 mod watch;
@@ -12,6 +13,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use self::address::{Cidr, is_host, mac};
 pub use self::host::{Bind, Restore, UdevAction};
+pub use self::look::{Config, Regs, Width};
 pub use self::net::{Bench, Direction, Net, NetAction, Pcap, Ping, Send, Tap};
 pub use self::start::{Start, Wait};
 pub use self::watch::{Irqs, Run, Trace};
@@ -87,6 +89,16 @@ not met that must be.")]
 The device must be bound (dirql bind), and nothing else may use it.
 Exit code 7 where a check fails.")]
     Selftest(Target),
+    /// Show the registers of a BAR
+    Regs(Regs),
+    /// Show configuration space, or read or write a register of it
+    Config(Config),
+    /// Reset a device
+    #[command(after_help = "\
+The device must be bound (dirql bind), and nothing else may use it. Many
+devices keep part of their state all the same. Exit code 3 where the kernel
+knows no way to reset it.")]
+    Reset(Target),
     /// Use a network device
     Net(Net),
     /// Rules by which the group vfio may use every device that is bound

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod bind;
+mod config;
 mod doctor;
 mod explain;
 mod info;
@@ -8,6 +9,8 @@ mod irqs;
 mod latency;
 mod list;
 mod net;
+mod regs;
+mod reset;
 mod restore;
 mod run;
 mod selftest;
@@ -33,6 +36,9 @@ pub fn dispatch(command: &Command, output: &mut Output) -> Outcome {
         Command::Irqs(args) => irqs::irqs(&host, args, output),
         Command::Trace(args) => trace::trace(&host, args, output),
         Command::Selftest(target) => selftest::selftest(&host, target, output),
+        Command::Regs(args) => regs::regs(&host, args, output),
+        Command::Config(args) => config::config(&host, args, output),
+        Command::Reset(target) => reset::reset(&host, target, output),
         Command::Net(args) => net::net(&host, args, output),
         Command::Udev { action } => udev::udev(&host, *action, output),
         Command::Explain { code } => explain::explain(code, output),

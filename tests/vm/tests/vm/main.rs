@@ -15,6 +15,7 @@ mod nics;
 mod observe;
 mod permissions;
 mod refusals;
+mod registers;
 mod removal;
 mod stack;
 mod tap;
@@ -39,6 +40,7 @@ fn main() {
         binding::tests(),
         refusals::tests(),
         doctor::tests(),
+        registers::tests(),
         permissions::tests(),
         traffic::tests(),
         kill::tests(),
