@@ -7,9 +7,11 @@ mod net;
 mod start;
 mod watch;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 pub use self::address::{Cidr, is_host, mac};
 pub use self::host::{Bind, Restore, UdevAction};
@@ -113,6 +115,22 @@ One device for one user needs no rules: dirql bind BDF --owner USER.")]
         /// What to do
         #[arg(value_enum)]
         action: UdevAction,
+    },
+    /// Print what a shell needs to complete the command
+    #[command(after_help = "\
+Examples:
+  dirql completions bash | sudo tee /etc/bash_completion.d/dirql
+  dirql completions fish > ~/.config/fish/completions/dirql.fish")]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Write the manual's pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// Where to; it is made
+        directory: PathBuf,
     },
     /// Explain an error code
     #[command(after_help = "Example:\n  dirql explain E7")]

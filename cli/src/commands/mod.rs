@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod bind;
+mod completions;
 mod config;
 mod doctor;
 mod explain;
@@ -8,6 +9,7 @@ mod info;
 mod irqs;
 mod latency;
 mod list;
+mod man;
 mod net;
 mod regs;
 mod reset;
@@ -41,6 +43,8 @@ pub fn dispatch(command: &Command, output: &mut Output) -> Outcome {
         Command::Reset(target) => reset::reset(&host, target, output),
         Command::Net(args) => net::net(&host, args, output),
         Command::Udev { action } => udev::udev(&host, *action, output),
+        Command::Completions { shell } => completions::completions(*shell, output),
+        Command::Man { directory } => man::man(directory, output),
         Command::Explain { code } => explain::explain(code, output),
     }
 }
