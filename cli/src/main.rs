@@ -10,6 +10,7 @@ mod args;
 mod chart;
 mod commands;
 mod device;
+mod dump;
 mod output;
 mod pcap;
 mod picture;

@@ -70,20 +70,28 @@ pub fn report_faults(
 /// Stops a device: it is reset, its vectors are disconnected, and bus mastering is turned off. Every step is taken,
 /// whatever the others say. Gives the vectors' states too. Without proof that it is quiet, memory stays lent until the
 /// device is closed.
-pub fn stop<'a, T: Send + 'static>(
+pub fn stop<T>(
     device: &Device,
     transport: &Transport,
-    vectors: impl IntoIterator<Item = &'a Vector<T>>,
+    disconnect: impl FnOnce() -> (Vec<T>, Result<()>),
 ) -> (Option<Quiet>, Vec<T>, Result<()>) {
     let reset = transport.reset();
+    let (states, disconnected) = disconnect();
+    let cut_off = device.set_bus_master(false);
+    let quiet = (reset.is_ok() || cut_off.is_ok()).then_some(Quiet(()));
+    (quiet, states, reset.and(disconnected).and(cut_off).map_err(|error| error.on(device.address())))
+}
+
+/// Disconnects vectors, all of them, whatever becomes of each; and gives their states.
+pub fn disconnect<'a, T: Send + 'static>(
+    vectors: impl IntoIterator<Item = &'a Vector<T>>,
+) -> (Vec<T>, Result<()>) {
     let (mut states, mut disconnected) = (Vec::new(), Ok(()));
     for vector in vectors {
         let state = vector.disconnect().map_err(Error::from);
         disconnected = disconnected.and(state.map(|state| states.extend(state)));
     }
-    let cut_off = device.set_bus_master(false);
-    let quiet = (reset.is_ok() || cut_off.is_ok()).then_some(Quiet(()));
-    (quiet, states, reset.and(disconnected).and(cut_off).map_err(|error| error.on(device.address())))
+    (states, disconnected)
 }
 
 /// Says how a stop on drop went, where it went wrong.

@@ -40,6 +40,7 @@ pub mod progress;
 pub mod qmp;
 pub mod screen;
 pub mod sink;
+pub mod udev;
 pub mod viewer;
 
 pub use guest::{Guest, Output, Running};

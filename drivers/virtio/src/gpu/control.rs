@@ -30,7 +30,7 @@ const FLIP: u16 = 3;
 
 /// What a flip has the device do.
 #[derive(Debug, Clone, Copy)]
-pub struct Flip<'a> {
+pub(super) struct Flip<'a> {
     /// Where it is shown.
     pub scanout: u32,
     /// What is shown.
@@ -128,7 +128,7 @@ impl Control {
     }
 
     /// How many parts of a framebuffer one flip can take over: beside them it has a scanout and a flush.
-    pub fn damage(&self) -> usize {
+    pub(super) fn damage(&self) -> usize {
         usize::from(self.queue.size() / self.descriptors - FLIP + 1)
     }
 
@@ -162,7 +162,7 @@ impl Control {
     ///
     /// # Errors
     /// As [`Queue::notify`] and [`Control::handle`].
-    pub fn flip(&mut self, flip: &Flip<'_>) -> Result<Option<(u64, bool)>> {
+    pub(super) fn flip(&mut self, flip: &Flip<'_>) -> Result<Option<(u64, bool)>> {
         let &Flip { scanout, resource, size: (width, height), damage, since } = flip;
         let whole = Rectangle::whole(width, height);
         // A flip that was refused may have left the scanout as it was.
@@ -194,7 +194,7 @@ impl Control {
     ///
     /// # Errors
     /// As [`Control::flip`].
-    pub fn ask(&mut self, command: Command) -> Result<Option<u64>> {
+    pub(super) fn ask(&mut self, command: Command) -> Result<Option<u64>> {
         if !self.has_room(1) || command.response_len() > NODATA && self.large.is_empty() {
             return Ok(None);
         }
@@ -236,7 +236,7 @@ impl Control {
     }
 
     /// Takes an answer, where it has come.
-    pub fn take(&mut self, id: u64) -> Option<Result<Answer>> {
+    pub(super) fn take(&mut self, id: u64) -> Option<Result<Answer>> {
         let at = self.answers.iter().position(|(answered, _)| *answered == id)?;
         Some(self.answers.swap_remove(at).1)
     }

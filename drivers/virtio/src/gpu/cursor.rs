@@ -68,7 +68,7 @@ fn update<S: Sections>(display: &ModeSetting<S>, scanout: u32, kind: Type) -> Re
         let done = display.section(Part::Cursor, |state| {
             let pointer = state.pointer()?;
             while !given {
-                given = pointer.give(&command)?;
+                given = pointer.give(&command, wait_for_end)?;
                 // Wherever one more is done, there is room.
                 if !given && !pointer.is_done(pointer.outstanding().saturating_sub(1))? {
                     return Ok(false);

@@ -109,7 +109,7 @@ impl<S: Sections> ModeSetting<S> {
             return Ok(());
         }
         let Foundation { device, transport, .. } = &self.foundation;
-        let (quiet, mut states, stopped) = lifecycle::stop(device, transport, self.sections.vectors());
+        let (quiet, mut states, stopped) = lifecycle::stop(device, transport, || self.sections.disconnect());
         // What may still be reached stays lent until the device is closed.
         if let Some(quiet) = quiet {
             states.iter_mut().for_each(|state| state.reclaim(&quiet));

@@ -52,11 +52,11 @@ impl Pointer {
         self.queue.outstanding()
     }
 
-    /// Gives a command; false where there is no room now.
+    /// Gives a command; false where there is no room now. An interrupt tells of its end where somebody `will_wait` for that.
     ///
     /// # Errors
     /// As [`Queue::notify`] and [`Queue::pop`].
-    pub fn give(&mut self, command: &CursorCommand) -> Result<bool> {
+    pub(super) fn give(&mut self, command: &CursorCommand, will_wait: bool) -> Result<bool> {
         self.reap()?;
         let Some(mut slot) = self.slots.pop() else { return Ok(false) };
         let len = command.encode(slot.bytes_mut()) as u32;
@@ -65,6 +65,9 @@ impl Pointer {
         if let Err(slot) = self.queue.add_readable(segment, slot) {
             self.slots.push(slot.reclaim());
             return Ok(false);
+        }
+        if will_wait {
+            self.queue.arm(self.queue.outstanding());
         }
         self.queue.publish();
         self.queue.notify()?;
@@ -75,7 +78,7 @@ impl Pointer {
     ///
     /// # Errors
     /// As [`Queue::pop`].
-    pub fn is_done(&mut self, but: u16) -> Result<bool> {
+    pub(super) fn is_done(&mut self, but: u16) -> Result<bool> {
         self.reap()?;
         self.awaited = self.queue.outstanding() > but;
         if self.awaited {

@@ -5,6 +5,7 @@ use dirql::interrupt::{Interrupts, Mode, Vector};
 use dirql::synchronize::SyncError;
 
 use super::state::State;
+use crate::lifecycle;
 use crate::transport::vectors::Plan;
 
 /// What a vector can tell of.
@@ -55,8 +56,8 @@ pub trait Sections: Send {
     /// As [`Vector::synchronize`]. On every error `routine` has not run.
     fn enter<R>(&self, part: Part, routine: impl FnOnce(&mut State) -> R) -> Result<R, SyncError>;
 
-    /// The vectors, to be disconnected.
-    fn vectors(&self) -> Vec<&Vector<State>>;
+    /// Disconnects all vectors, and gives their states. The device was reset.
+    fn disconnect(&self) -> (Vec<State>, Result<()>);
 }
 
 /// The vectors, in their own words.
@@ -85,7 +86,7 @@ impl Sections for Vectors {
         vector.synchronize(routine)
     }
 
-    fn vectors(&self) -> Vec<&Vector<State>> {
-        self.vectors.iter().collect()
+    fn disconnect(&self) -> (Vec<State>, Result<()>) {
+        lifecycle::disconnect(&self.vectors)
     }
 }

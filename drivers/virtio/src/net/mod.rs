@@ -194,7 +194,8 @@ impl VirtioNet {
             return Ok(());
         }
         let vectors = std::iter::once(&self.vector).chain(&self.more);
-        let (quiet, _states, stopped) = lifecycle::stop(&self.device, &self.transport, vectors);
+        let disconnect = || lifecycle::disconnect(vectors);
+        let (quiet, _states, stopped) = lifecycle::stop(&self.device, &self.transport, disconnect);
         // What may still be written stays lent until the device is closed.
         if quiet.is_some() {
             std::iter::once(&mut self.first).chain(&mut self.others).for_each(Pair::reclaim);

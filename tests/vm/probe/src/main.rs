@@ -1,16 +1,18 @@
 //! What only a program on the library can try, on devices of the guest: one process that opens a device again and
-//! again, the exclusion of handler and threads while a device interrupts, priority inheritance, and devices that report
-//! errors or go away.
+//! again, the exclusion of handler and threads while a device interrupts, priority inheritance, devices that report errors
+//! or go away, and a display miniport's ways to its interrupts.
 //!
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
 //! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion` · `dirql-lab-probe vanish BDF` ·
-//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE` · `dirql-lab-probe display BDF INTERRUPTS STEP…`
+//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE` ·
+//! `dirql-lab-probe display BDF INTERRUPTS STEP…` · `dirql-lab-probe miniport dxgk|video_port BDF FLIPS`
 #![forbid(unsafe_code)]
 
 mod display;
 mod errors;
 mod exclusion;
 mod inversion;
+mod miniport;
 mod removal;
 
 use dirql::driver::{Registration, Settings};
@@ -55,6 +57,9 @@ fn main() -> ExitCode {
         }
         ["display", address, interrupts, ref steps @ ..] => {
             address.parse().and_then(|address| display::run(address, interrupts, steps))
+        }
+        ["miniport", interface, address, flips] => {
+            number(address, flips).and_then(|(address, flips)| miniport::run(interface, address, flips))
         }
         ["vanish", address] => address.parse().and_then(removal::vanish),
         ["hold", address] => address.parse().and_then(removal::hold),

@@ -6,6 +6,7 @@
 mod binding;
 mod boot;
 mod display;
+mod doctor;
 mod errors;
 mod frames;
 mod http;
@@ -13,7 +14,9 @@ mod kill;
 mod library;
 mod nics;
 mod observe;
+mod permissions;
 mod refusals;
+mod registers;
 mod removal;
 mod stack;
 mod tap;
@@ -37,6 +40,9 @@ fn main() {
         library::tests(),
         binding::tests(),
         refusals::tests(),
+        doctor::tests(),
+        registers::tests(),
+        permissions::tests(),
         traffic::tests(),
         kill::tests(),
         waiting::tests(),
