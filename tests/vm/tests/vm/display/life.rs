@@ -62,23 +62,23 @@ fn next(machine: &Machine, row: &Row) -> Result<()> {
     running.wait(PATIENCE)?.ok().map(drop)
 }
 
-/// The host takes the device away, by its own unbind and by the slot's.
+/// The host takes the device away, by its own unbind and, from a slot that allows it, by unplugging.
 fn unplug() -> Result<()> {
-    let machine = Machine::builder("display-unplug")
+    let machine = builder("display-unplug", &[GPU])
         .device("pcie-root-port,id=root1,addr=02.0,chassis=1,slot=1")
-        .device("virtio-gpu-pci,disable-legacy=on,iommu_platform=on,bus=root1,id=gpu")
-        .device("bochs-display,id=bochs,addr=03.0")
+        .device("bochs-display,bus=root1,id=plugged")
         .boot()?;
-    machine.root(&format!("dirql bind {PLUGGED} {} --owner demo", BOCHS.address()))?.ok()?;
-    for address in [PLUGGED.to_owned(), BOCHS.address()] {
-        let running = flipping(&machine, &address, "")?;
+    let gpu = GPU.address();
+    machine.root(&format!("dirql bind {PLUGGED} {gpu} --owner demo"))?.ok()?;
+    for address in [PLUGGED, &gpu] {
+        let running = flipping(&machine, address, "")?;
         machine.shell(&format!("echo {address} > /sys/bus/pci/drivers/vfio-pci/unbind"))?.ok()?;
         let output = running.wait(PATIENCE)?.exits(7)?.says(&["the host wants the device back", "E13"])?;
         check(!output.error_text().contains("ERROR"), || format!("the log complains\n{output}"))?;
         machine.root(&format!("dirql bind {address} --owner demo"))?.ok()?;
     }
     let running = flipping(&machine, PLUGGED, "")?;
-    machine.qmp().execute(&qmp::device_del { id: "gpu".to_owned() })?;
+    machine.qmp().execute(&qmp::device_del { id: "plugged".to_owned() })?;
     running.wait(PATIENCE)?.exits(7)?.says(&["the host wants the device back", "E13"])?;
     let started = Instant::now();
     while machine.shell(&format!("[ -e /sys/bus/pci/devices/{PLUGGED} ]"))?.code() == Some(0) {
