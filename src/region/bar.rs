@@ -15,9 +15,9 @@ use crate::{Address, Error, ErrorKind, Result};
 /// A BAR of the device. Clones share the mapping, and keep the device open.
 #[derive(Debug, Clone)]
 pub struct Bar {
-    mapping: Arc<Mapping>,
-    index: RegionIndex,
-    core: Arc<Core>,
+    pub(super) mapping: Arc<Mapping>,
+    pub(super) index: RegionIndex,
+    pub(super) core: Arc<Core>,
 }
 
 impl Bar {
@@ -127,7 +127,7 @@ impl Bar {
 
     /// What an access gave, unless it met, or could have met, the page that stands for a device that is gone.
     #[inline]
-    fn unless_gone<R>(&self, result: R) -> Result<R> {
+    pub(super) fn unless_gone<R>(&self, result: R) -> Result<R> {
         if self.mapping.presence.is_gone() {
             self.mapping.presence.admit(self.core.address())?;
         }

@@ -69,10 +69,18 @@ impl Mapping {
     /// Where an aligned `T` at `offset` is mapped; `None` where it is not, or not whole.
     #[inline]
     pub fn pointer<T>(&self, offset: u64) -> Option<NonNull<T>> {
+        self.pointer_to(offset, 1)
+    }
+
+    /// Where `count` times `T`, one behind the other from an aligned `offset` on, are mapped; `None` where they are not, or
+    /// not all in one window.
+    #[inline]
+    pub fn pointer_to<T>(&self, offset: u64, count: usize) -> Option<NonNull<T>> {
         let size = size_of::<T>() as u64;
         if !offset.is_multiple_of(size) {
             return None;
         }
+        let size = size.checked_mul(count as u64)?;
         let Mapped { window, map, .. } = self.windows.iter().find(|Mapped { window, .. }| {
             let within = offset.wrapping_sub(window.offset);
             within < window.len && window.len - within >= size

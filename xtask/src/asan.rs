@@ -40,7 +40,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let options = |leaks| format!("handle_sigbus=0:quarantine_size_mb=16:detect_leaks={}", u8::from(leaks));
     let mut most: Vec<&str> = LEAKING.iter().chain(&COUNTING).flat_map(|name| ["--skip", *name]).collect();
     most.extend(arguments.iter().map(String::as_str));
-    suites(&["dirql", "dirql-edu", "dirql-e1000", "dirql-virtio"], &most, &options(leaks))?;
+    suites(&["dirql", "dirql-bochs", "dirql-edu", "dirql-e1000", "dirql-virtio"], &most, &options(leaks))?;
     suites(&["dirql"], &LEAKING, &options(false))
 }
 
