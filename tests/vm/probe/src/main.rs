@@ -4,13 +4,14 @@
 //!
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
 //! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion` · `dirql-lab-probe vanish BDF` ·
-//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE`
+//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE` · `dirql-lab-probe silent BDF CALLBACKS`
 #![forbid(unsafe_code)]
 
 mod errors;
 mod exclusion;
 mod inversion;
 mod removal;
+mod silent;
 
 use dirql::driver::{Registration, Settings};
 use dirql::pci::Address;
@@ -51,6 +52,9 @@ fn main() -> ExitCode {
         }
         ["errors", address, reports] => {
             number(address, reports).and_then(|(address, reports)| errors::run(address, reports))
+        }
+        ["silent", address, callbacks] => {
+            number(address, callbacks).and_then(|(address, callbacks)| silent::run(address, callbacks))
         }
         ["vanish", address] => address.parse().and_then(removal::vanish),
         ["hold", address] => address.parse().and_then(removal::hold),

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod binding;
+mod bochs;
 mod boot;
 mod errors;
 mod frames;
@@ -44,6 +45,7 @@ fn main() {
         errors::tests(),
         removal::tests(),
         observe::tests(),
+        bochs::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }
