@@ -13,8 +13,13 @@ use crate::output::{End, Outcome};
 use crate::signals::Stop;
 
 /// Every driver that this command has.
-pub static DRIVERS: [&Registration; 4] =
-    [&dirql_e1000::DRIVER, &dirql_virtio::net::DRIVER, &dirql_bochs::DRIVER, &dirql_edu::DRIVER];
+pub static DRIVERS: [&Registration; 5] = [
+    &dirql_e1000::DRIVER,
+    &dirql_virtio::net::DRIVER,
+    &dirql_virtio::gpu::DRIVER,
+    &dirql_bochs::DRIVER,
+    &dirql_edu::DRIVER,
+];
 
 /// The driver for a function, if there is one.
 pub fn driver_of(function: &Function) -> Option<&'static Registration> {

@@ -34,4 +34,19 @@ impl Rectangle {
         let height = self.height.min(height.checked_sub(y)?);
         (width > 0 && height > 0).then_some(Self { x, y, width, height })
     }
+
+    /// The smallest rectangle that holds both. What would end beyond the last pixel that can be counted ends there.
+    ///
+    /// ```
+    /// use dirql::class::display::Rectangle;
+    /// let dot = |x, y| Rectangle { x, y, width: 1, height: 1 };
+    /// assert_eq!(dot(9, 2).join(dot(4, 7)), Rectangle { x: 4, y: 2, width: 6, height: 6 });
+    /// ```
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let right = self.x.saturating_add(self.width).max(other.x.saturating_add(other.width));
+        let bottom = self.y.saturating_add(self.height).max(other.y.saturating_add(other.height));
+        Self { x, y, width: right - x, height: bottom - y }
+    }
 }

@@ -1,14 +1,18 @@
 //! The registers that all devices have, and their queues.
 
+use dirql::Iova;
 use dirql::backend::model::{Bus, Fault};
 
 use super::Options;
 use super::ring::{Element, Layout, Queue};
 
 /// Bits of features: as the specification numbers them.
-const EVENT_IDX: u64 = 1 << 29;
 const INDIRECT_DESC: u64 = 1 << 28;
+const EVENT_IDX: u64 = 1 << 29;
+const VERSION_1: u64 = 1 << 32;
+const ACCESS_PLATFORM: u64 = 1 << 33;
 const RING_PACKED: u64 = 1 << 34;
+const RING_RESET: u64 = 1 << 40;
 
 const DRIVER_OK: u8 = 4;
 const FEATURES_OK: u8 = 8;
@@ -34,7 +38,17 @@ pub struct Common {
 }
 
 impl Common {
+    /// The transport of a device that offers these features of its type beside the transport's.
     pub fn new(options: Options, offered: u64, queues: Vec<Queue>) -> Self {
+        let transport = [
+            (options.indirect_desc, INDIRECT_DESC),
+            (options.event_idx, EVENT_IDX),
+            (options.version_1, VERSION_1),
+            (options.access_platform, ACCESS_PLATFORM),
+            (options.packed, RING_PACKED),
+            (options.ring_reset, RING_RESET),
+        ];
+        let offered = transport.iter().filter(|(on, _)| *on).fold(offered, |all, (_, bit)| all | bit);
         Self {
             options,
             offered,
@@ -55,6 +69,24 @@ impl Common {
         let queues = self.queues.iter().map(|queue| Queue::new(queue.most)).collect();
         *self = Self::new(self.options.clone(), self.offered, queues);
         bus.set_line(false);
+    }
+
+    /// As a killed process leaves it: running, with a queue at an address that is no longer mapped.
+    pub fn leave_running(&mut self) {
+        self.status = 15;
+        self.agreed = VERSION_1 | ACCESS_PLATFORM;
+        let queue = &mut self.queues[0];
+        (queue.descriptors, queue.driver, queue.device) = (0xdead_0000, 0xdead_1000, 0xdead_2000);
+        queue.enable(Default::default());
+        self.busy = true;
+    }
+
+    /// What goes on without the driver's doing: a device that was left running works with what it was left with.
+    pub fn elapse(&mut self, bus: &Bus) {
+        if self.busy && self.is_running(bus) {
+            // The fault is on record.
+            let _ = bus.dma_write(Iova(self.queues[0].device), &[1]);
+        }
     }
 
     pub fn layout(&self) -> Layout {

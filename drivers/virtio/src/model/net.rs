@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use dirql::Iova;
 use dirql::backend::model::Bus;
 
 use super::common::Common;
+use super::function::Function;
 use super::ring::{Element, Queue};
 use super::{Adapter, Options};
 
@@ -83,12 +83,6 @@ impl Nic {
         offer(options.offloads, &[CSUM, GUEST_CSUM, GUEST_TSO4, GUEST_TSO6, HOST_TSO4, HOST_TSO6]);
         offer(options.ctrl_vq, &[CTRL_VQ, CTRL_RX, CTRL_VLAN]);
         offer(options.pairs.is_some(), &[MQ]);
-        offer(options.indirect_desc, &[28]);
-        offer(options.event_idx, &[29]);
-        offer(options.version_1, &[32]);
-        offer(options.access_platform, &[33]);
-        offer(options.packed, &[34]);
-        offer(options.ring_reset, &[40]);
         let (receive, transmit) = options.queue_sizes;
         let pairs = options.pairs.unwrap_or(1);
         let mut queues: Vec<_> =
@@ -110,53 +104,8 @@ impl Nic {
         }
     }
 
-    /// What a reset forgets besides the transport.
-    pub fn forget(&mut self) {
-        (self.promiscuous, self.all_multicast, self.pairs) = (true, false, 1);
-        self.macs.clear();
-        self.vlans.clear();
-    }
-
-    pub fn leave_running(&mut self) {
-        self.common.status = 15;
-        self.common.agreed = 1 << 32 | 1 << 33;
-        let queue = &mut self.common.queues[0];
-        (queue.descriptors, queue.driver, queue.device) = (0xdead_0000, 0xdead_1000, 0xdead_2000);
-        queue.enable(Default::default());
-        self.common.busy = true;
-    }
-
-    /// What goes on without the driver's doing: a device that was left running works with what it was left with.
-    pub fn elapse(&mut self, bus: &Bus) {
-        if self.common.busy && self.common.is_running(bus) {
-            // The fault is on record.
-            let _ = bus.dma_write(Iova(self.common.queues[0].device), &[1]);
-        }
-    }
-
-    pub fn read_config(&mut self, offset: u64, data: &mut [u8]) {
-        let mut config = Adapter::MAC.0.to_vec();
-        config.extend(u16::from(self.link).to_le_bytes());
-        config.extend(self.common.options.pairs.unwrap_or(1).to_le_bytes());
-        config.extend(self.common.options.mtu.unwrap_or(0).to_le_bytes());
-        config.resize(0x1000, 0);
-        let at = offset as usize;
-        data.copy_from_slice(&config[at..at + data.len()]);
-    }
-
     fn control_queue(&self) -> u16 {
         if self.common.has(MQ) { 2 * self.common.options.pairs.unwrap_or(1) } else { 2 }
-    }
-
-    pub fn notified(&mut self, bus: &Bus, queue: u16) {
-        if let Some(queue) = self.common.queues.get_mut(usize::from(queue)) {
-            queue.rung += 1;
-        }
-        if self.common.has(CTRL_VQ) && queue == self.control_queue() {
-            self.obey(bus, queue);
-        } else if queue % 2 == 1 {
-            self.send(bus, queue);
-        }
     }
 
     /// Sends everything, and asks to be told of more.
@@ -300,5 +249,33 @@ impl Nic {
         }
         self.commands.push((*class, *code));
         Some(())
+    }
+}
+
+impl Function for Nic {
+    fn common(&mut self) -> &mut Common {
+        &mut self.common
+    }
+
+    fn notified(&mut self, bus: &Bus, queue: u16) {
+        if self.common.has(CTRL_VQ) && queue == self.control_queue() {
+            self.obey(bus, queue);
+        } else if queue % 2 == 1 {
+            self.send(bus, queue);
+        }
+    }
+
+    fn config(&self) -> Vec<u8> {
+        let mut config = Adapter::MAC.0.to_vec();
+        config.extend(u16::from(self.link).to_le_bytes());
+        config.extend(self.common.options.pairs.unwrap_or(1).to_le_bytes());
+        config.extend(self.common.options.mtu.unwrap_or(0).to_le_bytes());
+        config
+    }
+
+    fn forget(&mut self) {
+        (self.promiscuous, self.all_multicast, self.pairs) = (true, false, 1);
+        self.macs.clear();
+        self.vlans.clear();
     }
 }

@@ -1,6 +1,7 @@
 //! What devices differ in, and what they do wrong.
 
-/// What a device offers, and how it is built; the last few are what can be wrong with it.
+/// What a device offers, and how it is built; the last few are what can be wrong with it. What only a network device can
+/// have does not matter to another.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// RING_PACKED.

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use dirql::class::net::{self, Filter, Link, Mac, Net, Offloads};
 use dirql::dma::DmaMask;
 use dirql::driver::{Driver, Registration, Settings};
-use dirql::interrupt::{FaultKind, Interrupts, Mode, Observer, Request, Vector, VectorStatistics};
+use dirql::interrupt::{Interrupts, Mode, Observer, Vector, VectorStatistics};
 use dirql::selftest::Check;
 use dirql::{Device, Error, ErrorKind, Result};
 
@@ -34,9 +34,9 @@ use self::control::{Control, MQ_VQ_PAIRS_SET};
 use self::filter::Filters;
 use self::pair::Pair;
 use self::state::State;
-use crate::Features;
 use crate::transport::Transport;
-use crate::transport::vectors::{self, Plan};
+use crate::transport::vectors::Plan;
+use crate::{Features, lifecycle};
 
 /// Entries of a transmit queue at most.
 const ENTRIES: u16 = 256;
@@ -91,11 +91,7 @@ impl VirtioNet {
     }
 
     fn try_start(device: Device, settings: &Settings) -> Result<Self> {
-        if settings.interrupts == Some(Mode::Msi) {
-            return Err(Error::new(ErrorKind::Precondition, "start")
-                .why("virtio devices have no MSI: they have MSI-X and INTx")
-                .fix("--interrupts msix"));
-        }
+        lifecycle::check(settings)?;
         // Opening resets it: an earlier process may have left queues at addresses that are now something else.
         let mut transport = Transport::open(&device)?;
         let one_buffer = BUFFER - header::LEN - net::HEADER - TAG;
@@ -114,16 +110,15 @@ impl VirtioNet {
         let has_control = features.contains(features::CTRL_VQ);
         let control = has_control.then(|| Control::new(&transport, &dma, index)).transpose()?;
 
-        let (mut interrupts, plan) = settle(&device, settings, &transport)?;
+        let queues = settings.net.queues.saturating_mul(2);
+        let (mut interrupts, plan) =
+            lifecycle::interrupts(&device, settings, &transport, queues, queues.saturating_add(1))?;
         let pairs: Vec<&Pair> = std::iter::once(&first).chain(&others).collect();
         let all: Vec<_> = pairs.iter().map(|pair| pair.schedule()).collect();
         let told = all.clone();
-        interrupts.on_fault(move |fault| {
-            log::error!("virtio-net: {fault}");
-            match &fault.kind {
-                FaultKind::DeliveryFailed(error) => told.iter().for_each(|pair| pair.fail(error.clone())),
-                _ => told.iter().for_each(|pair| pair.schedule()),
-            }
+        lifecycle::report_faults(&interrupts, DRIVER.name, move |error| match error {
+            Some(error) => told.iter().for_each(|pair| pair.fail(error.clone())),
+            None => told.iter().for_each(|pair| pair.schedule()),
         });
         let mode = interrupts.mode().unwrap_or(Mode::Intx);
         let mut connect = |vector: u16| {
@@ -198,39 +193,16 @@ impl VirtioNet {
         if std::mem::replace(&mut self.stopped, true) {
             return Ok(());
         }
-        let reset = self.transport.reset();
-        let mut disconnected = Ok(());
-        for vector in std::iter::once(&self.vector).chain(&self.more) {
-            disconnected = disconnected.and(vector.disconnect().map(drop).map_err(Error::from));
-        }
-        let cut_off = self.device.set_bus_master(false);
+        let vectors = std::iter::once(&self.vector).chain(&self.more);
+        let disconnect = || lifecycle::disconnect(vectors);
+        let (quiet, _states, stopped) = lifecycle::stop(&self.device, &self.transport, disconnect);
         // What may still be written stays lent until the device is closed.
-        if reset.is_ok() || cut_off.is_ok() {
+        if quiet.is_some() {
             std::iter::once(&mut self.first).chain(&mut self.others).for_each(Pair::reclaim);
             self.control.iter_mut().for_each(Control::reclaim);
         }
-        reset.and(disconnected).and(cut_off).map_err(|error| error.on(self.device.address()))
+        stopped
     }
-}
-
-/// The interrupts, and which vector is whose; `None` with INTx. Where the device refuses its vectors, and nobody asked for
-/// messages, it has INTx.
-fn settle(device: &Device, settings: &Settings, transport: &Transport) -> Result<(Interrupts, Option<Plan>)> {
-    let queues = settings.net.queues.saturating_mul(2);
-    let interrupts = device.interrupts(settings.request().at_most(queues.saturating_add(1)))?;
-    if interrupts.mode() != Some(Mode::Msix) {
-        return Ok((interrupts, None));
-    }
-    if let Some(plan) = vectors::settle(transport, interrupts.count(), queues)? {
-        return Ok((interrupts, Some(plan)));
-    }
-    if settings.interrupts == Some(Mode::Msix) {
-        return Err(Error::new(ErrorKind::Device, "assignment of a vector")
-            .why("the device refuses every vector")
-            .fix("--interrupts intx"));
-    }
-    drop(interrupts);
-    Ok((device.interrupts(Request::from(Mode::Intx))?, None))
 }
 
 /// Runs `routine` serialized with the handler, unless that has given up.
@@ -339,10 +311,6 @@ impl Driver for VirtioNet {
 
 impl Drop for VirtioNet {
     fn drop(&mut self) {
-        if let Err(error) = self.shut_down() {
-            // A device that is gone has been stopped by whoever took it.
-            let level = if error.is_gone() { log::Level::Debug } else { log::Level::Error };
-            log::log!(level, "virtio-net: stopping on drop: {error}");
-        }
+        lifecycle::dropped(DRIVER.name, self.shut_down());
     }
 }

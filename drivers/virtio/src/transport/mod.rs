@@ -122,11 +122,7 @@ impl Transport {
     /// # Errors
     /// `Device` where it does not keep still; what `read` meets.
     pub fn config<R>(&self, mut read: impl FnMut(&DeviceConfig<'_>) -> Result<R>) -> Result<R> {
-        let specific = self.specific.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::Device, "reading of the device configuration")
-                .on(self.address())
-                .why("the device has none")
-        })?;
+        let specific = self.specific()?;
         for _ in 0..PATIENCE {
             let before = self.read(CONFIG_GENERATION)?;
             let value = read(&DeviceConfig { structure: specific })?;
@@ -137,6 +133,22 @@ impl Transport {
         Err(Error::new(ErrorKind::Device, "reading of the device configuration")
             .on(self.address())
             .why(format!("register {CONFIG_GENERATION} changed {PATIENCE} times meanwhile")))
+    }
+
+    /// Writes a register of the device's own configuration.
+    ///
+    /// # Errors
+    /// `Device` where the configuration ends before it.
+    pub fn write_config<T: Value>(&self, register: Register<T>, value: T) -> Result<()> {
+        DeviceConfig { structure: self.specific()? }.write(register, value)
+    }
+
+    fn specific(&self) -> Result<&Structure> {
+        self.specific.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Device, "look-up of the device configuration")
+                .on(self.address())
+                .why("the device has none")
+        })
     }
 
     /// Changes with the device's configuration.
@@ -189,12 +201,21 @@ impl DeviceConfig<'_> {
     /// # Errors
     /// `Device` where the configuration ends before it.
     pub fn read<T: Value>(&self, register: Register<T>) -> Result<T> {
+        self.structure.bar.read(self.locate("reading", register)?)
+    }
+
+    fn write<T: Value>(&self, register: Register<T>, value: T) -> Result<()> {
+        self.structure.bar.write(self.locate("writing", register)?, value)
+    }
+
+    /// Where a register of it is in its BAR.
+    fn locate<T: Value>(&self, access: &str, register: Register<T>) -> Result<Register<T>> {
         let Structure { bar, at } = self.structure;
         if register.offset() + size_of::<T>() as u64 > at.len {
-            return Err(Error::new(ErrorKind::Device, format!("reading of register {register}"))
+            return Err(Error::new(ErrorKind::Device, format!("{access} of register {register}"))
                 .on(bar.address())
                 .why(format!("the device configuration has only {:#x} bytes", at.len)));
         }
-        bar.read(register.at(at.offset))
+        Ok(register.at(at.offset))
     }
 }

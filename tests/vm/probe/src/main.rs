@@ -1,15 +1,17 @@
 //! What only a program on the library can try, on devices of the guest: one process that opens a device again and
-//! again, the exclusion of handler and threads while a device interrupts, priority inheritance, and devices that report
-//! errors or go away.
+//! again, the exclusion of handler and threads while a device interrupts, priority inheritance, devices that report errors
+//! or go away, and a display miniport's ways to its interrupts.
 //!
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
 //! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion` · `dirql-lab-probe vanish BDF` ·
-//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE` · `dirql-lab-probe silent BDF CALLBACKS`
+//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE` · `dirql-lab-probe silent BDF CALLBACKS` ·
+//! `dirql-lab-probe miniport dxgk|video_port BDF FLIPS`
 #![forbid(unsafe_code)]
 
 mod errors;
 mod exclusion;
 mod inversion;
+mod miniport;
 mod removal;
 mod silent;
 
@@ -55,6 +57,9 @@ fn main() -> ExitCode {
         }
         ["silent", address, callbacks] => {
             number(address, callbacks).and_then(|(address, callbacks)| silent::run(address, callbacks))
+        }
+        ["miniport", interface, address, flips] => {
+            number(address, flips).and_then(|(address, flips)| miniport::run(interface, address, flips))
         }
         ["vanish", address] => address.parse().and_then(removal::vanish),
         ["hold", address] => address.parse().and_then(removal::hold),
