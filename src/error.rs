@@ -279,6 +279,16 @@ impl Error {
         self.0.code
     }
 
+    /// The cause, as far as it was found.
+    pub fn cause(&self) -> Option<&str> {
+        self.0.why.as_deref()
+    }
+
+    /// A command to paste, or the setting to change.
+    pub fn remedy(&self) -> Option<&str> {
+        self.0.fix.as_deref()
+    }
+
     /// The error as fields, for `--json`.
     pub fn to_json(&self) -> serde_json::Value {
         let d = &*self.0;

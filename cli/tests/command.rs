@@ -24,8 +24,13 @@ fn list_is_an_array() {
 
 #[test]
 fn an_address_that_does_not_exist_is_exit_code_6() {
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 22] = [
         &["info", NOWHERE],
+        &["regs", NOWHERE, "0"],
+        &["config", NOWHERE],
+        &["config", NOWHERE, "4", "0"],
+        &["reset", NOWHERE],
+        &["doctor", NOWHERE],
         &["bind", NOWHERE],
         &["restore", NOWHERE],
         &["run", NOWHERE],
@@ -37,6 +42,10 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
         &["net", NOWHERE, "pcap", "/nonexistent/x.pcap"],
         &["net", NOWHERE, "bench", "tx"],
         &["net", NOWHERE, "tap", "dirql0"],
+        &["display", NOWHERE, "modes"],
+        &["display", NOWHERE, "pattern"],
+        &["display", NOWHERE, "clear"],
+        &["display", NOWHERE, "bench"],
         &["bind", NOWHERE, "--dry-run"],
     ];
     for arguments in commands {
@@ -57,7 +66,11 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
 fn bad_input_is_exit_code_2() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 23] = [
+        &["regs", NOWHERE, "6"],
+        &["regs", NOWHERE, "0", "zero"],
+        &["config", NOWHERE, "0", "0", "--width", "24"],
+        &["udev", "reload"],
         &["info", "00:20.0"],
         &["info", "::"],
         &["bogus"],
@@ -70,6 +83,9 @@ fn bad_input_is_exit_code_2() {
         &["net", NOWHERE, "ping", "10.0.2.2", "--queues", "2"],
         &["net", NOWHERE, "bench", "rx", "--rate", "1"],
         &["net", NOWHERE, "bench", "tx", "--size", "9014"],
+        &["display", NOWHERE, "show", path],
+        &["display", NOWHERE, "pattern", "bars", "--seed", "1"],
+        &["display", NOWHERE, "pattern", "--mode", "large"],
         &["trace", NOWHERE],
         &["trace", NOWHERE, "-o", "-", "--json"],
         &["irqs", NOWHERE, "--count", "5"],
@@ -94,6 +110,26 @@ fn explain_knows_its_codes_and_no_others() {
     for code in ["E0", "E16", "", "seven"] {
         assert_eq!(dirql(&["explain", code]).status.code(), Some(6), "{code}");
     }
+}
+
+#[test]
+fn doctor_looks_at_any_machine_and_tells_by_its_exit_code() {
+    let output = dirql(&["doctor", "--json"]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let conditions = document["conditions"].as_array().unwrap();
+    let fails = conditions.iter().filter(|condition| condition["verdict"] == "fail").count();
+    assert!(conditions.len() > 6, "{document}");
+    assert_eq!(document["sound"], fails == 0);
+    assert_eq!(output.status.code(), Some(if fails == 0 { 0 } else { 3 }), "{document}");
+    for condition in conditions.iter().filter(|condition| condition["verdict"] == "fail") {
+        assert!(condition["fix"].is_string() && condition["code"].is_string(), "{condition}");
+    }
+    let text = dirql(&["doctor"]);
+    assert_eq!(text.status.code(), output.status.code());
+    assert_eq!(
+        text.stdout.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"FAIL")).count(),
+        fails
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 
 use super::diagnose::why_of;
 use super::record::denied;
-use super::{Function, Group, Host, Member, Node, Owner, Record, VFIO_PCI, files};
+use super::{Function, Group, Host, Member, Node, Owner, Record, Use, VFIO_PCI, files};
 use crate::pci::Address;
 use crate::{Code, Error, ErrorKind, Result};
 
@@ -140,11 +140,12 @@ impl Host {
         if function.iommu_group.is_none() {
             return Err(self.no_iommu(function, "binding to vfio-pci"));
         }
-        let reasons = self.in_use(function);
-        if !reasons.is_empty() && !force {
+        let uses = self.in_use(function);
+        if !uses.is_empty() && !force {
+            let end = Use::end_of(&uses).unwrap_or_else(|| "stop using it".into());
             return Err(refused(ErrorKind::Busy)
-                .why(reasons.join("; "))
-                .fix(format!("stop using it, or take it all the same: sudo dirql bind {address} --force")));
+                .why(Use::all(&uses))
+                .fix(format!("{end}; or take it all the same: sudo dirql bind {address} --force")));
         }
         Ok(())
     }
@@ -235,6 +236,7 @@ impl Host {
         let address = function.address;
         let group = self.group_of(function)?;
         let path = self.wait_for_node(function, &group)?;
+        self.settle_nodes();
         let gone = || self.explain_open_group(address, group.number, Errno::ENOENT);
         let before = Node::read(&path).ok_or_else(gone)?;
         let Some(owner) = &options.owner else { return Ok((before, None)) };

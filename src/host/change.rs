@@ -1,4 +1,4 @@
-//! The one place where the machine is changed: every write, in five words, so that a test can stand in for the
+//! The one place where the machine is changed: every write, in six words, so that a test can stand in for the
 //! kernel and fail any of them.
 
 use std::fmt;
@@ -19,7 +19,11 @@ pub(super) trait Change: fmt::Debug + Send + Sync {
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Loads a kernel module.
-    fn load(&self, module: &str) -> io::Result<()>;
+    fn load(&self, module: &str) -> io::Result<()> {
+        self.run("modprobe", &["--", module])
+    }
+    /// Runs a program of the system to its end.
+    fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()>;
 }
 
 /// The real machine.
@@ -56,10 +60,10 @@ impl Change for System {
         fs::remove_file(path)
     }
 
-    fn load(&self, module: &str) -> io::Result<()> {
+    fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
         // Besides $PATH: an administrator's programs are where a plain user's $PATH may not look.
-        for program in ["modprobe", "/sbin/modprobe", "/usr/sbin/modprobe"] {
-            let run = Command::new(program).arg("--").arg(module).stdin(Stdio::null()).output();
+        for place in ["", "/sbin/", "/usr/sbin/"] {
+            let run = Command::new(format!("{place}{program}")).args(arguments).stdin(Stdio::null()).output();
             match run {
                 Ok(output) if output.status.success() => return Ok(()),
                 Ok(output) => {
@@ -70,6 +74,6 @@ impl Change for System {
                 Err(error) => return Err(error),
             }
         }
-        Err(io::Error::new(io::ErrorKind::NotFound, "there is no modprobe on this machine"))
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no {program} on this machine")))
     }
 }

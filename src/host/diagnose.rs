@@ -32,7 +32,7 @@ impl Usability {
 
 /// The cause that an error names.
 pub(super) fn why_of(error: &Error) -> Option<String> {
-    error.to_json()["error"]["why"].as_str().map(str::to_string)
+    error.cause().map(str::to_string)
 }
 
 impl Host {
@@ -105,7 +105,7 @@ impl Host {
 }
 
 /// Whether this process, as its effective user, may read and write a node.
-fn may_open(path: &Path) -> Result<(), Errno> {
+pub(super) fn may_open(path: &Path) -> Result<(), Errno> {
     faccessat(AT_FDCWD, path, AccessFlags::R_OK | AccessFlags::W_OK, AtFlags::AT_EACCESS)
 }
 

@@ -9,6 +9,10 @@ use super::{Function, Group, Host};
 use crate::pci::Address;
 use crate::{Code, Error, ErrorKind};
 
+/// What to do without interrupt remapping.
+pub(super) const REMAPPING: &str = "in QEMU: -machine kernel-irqchip=split -device intel-iommu,intremap=on; else switch \
+     interrupt remapping (x2APIC) on in the firmware's setup";
+
 impl Host {
     /// What is said of a function without an IOMMU group.
     pub(super) fn no_iommu(&self, function: &Function, operation: &str) -> Error {
@@ -60,8 +64,12 @@ impl Host {
 
     /// Why the node `/dev/vfio/vfio` of the container cannot be opened.
     pub fn explain_open_container(&self, address: Address, errno: Errno) -> Error {
+        self.container_refused(errno).on(address)
+    }
+
+    pub(super) fn container_refused(&self, errno: Errno) -> Error {
         let path = self.container_node();
-        let error = Error::os(errno, "open of the VFIO container").on(address).path(&path);
+        let error = Error::os(errno, "open of the VFIO container").path(&path);
         match errno {
             Errno::ENOENT | Errno::ENODEV => error
                 .kind_is(ErrorKind::Precondition)
@@ -271,8 +279,7 @@ impl Host {
             .code(Code::E5)
             .why("the IOMMU does not remap interrupts, so that a device could raise any interrupt of the machine \
                  (or firmware reserves memory for this device)")
-            .fix("in QEMU: -machine kernel-irqchip=split -device intel-iommu,intremap=on; else switch interrupt \
-                 remapping (x2APIC) on in the firmware's setup")
+            .fix(REMAPPING)
     }
 
     /// Why `VFIO_GROUP_GET_DEVICE_FD` was refused.

@@ -113,7 +113,8 @@ impl Host {
     }
 }
 
-fn beyond_memlock(limits: &Limits, length: u64, error: Error) -> Error {
+/// That so many bytes more are beyond the limit.
+pub(super) fn beyond_memlock(limits: &Limits, length: u64, error: Error) -> Error {
     let error = error.kind_is(ErrorKind::Precondition).code(Code::E9);
     let (Some(limit), false) = (limits.soft, limits.is_exempt) else {
         return error

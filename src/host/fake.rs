@@ -162,6 +162,10 @@ impl Change for Kernel {
         }
         Err(io::Error::other(format!("Module {module} not found")))
     }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
+        self.note(format!("run {program} {}", arguments.join(" ")))
+    }
 }
 
 fn add_driver(root: &Path, driver: &str) {

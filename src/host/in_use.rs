@@ -18,6 +18,36 @@ pub(super) enum Kind {
     Disk,
 }
 
+/// A use of a function by the kernel, which taking it would end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// What would be lost.
+    pub what: String,
+    /// The command that ends it in good order, where there is one.
+    pub end: Option<String>,
+}
+
+impl Use {
+    fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), end: None }
+    }
+
+    fn ended_by(self, end: String) -> Self {
+        Self { end: Some(end), ..self }
+    }
+
+    /// The command that ends them all, where each has one.
+    pub(super) fn end_of(uses: &[Self]) -> Option<String> {
+        let ends: Option<Vec<_>> = uses.iter().map(|one| one.end.clone()).collect();
+        ends.filter(|ends| !ends.is_empty()).map(|ends| ends.join(" && "))
+    }
+
+    /// What would be lost, in one line.
+    pub(super) fn all(uses: &[Self]) -> String {
+        uses.iter().map(|one| one.what.as_str()).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// A network interface, disk or partition that a driver made of a function.
 #[derive(Debug, Clone)]
 pub(super) struct Child {
@@ -58,36 +88,43 @@ fn descend(directory: &Path, depth: usize, found: &mut Vec<Child>) {
 
 impl Host {
     /// Why the function should not be taken from the kernel now; empty where nothing speaks against it.
-    pub fn in_use(&self, function: &Function) -> Vec<String> {
-        let mut reasons = Vec::new();
+    pub fn in_use(&self, function: &Function) -> Vec<Use> {
+        let mut uses = Vec::new();
         if function.is_boot_display {
-            reasons.push("it is the boot display".to_string());
+            uses.push(Use::new("it is the boot display"));
         }
         for child in children(function.path()) {
             match child.kind {
-                Kind::Network => self.network_in_use(&child, &mut reasons),
-                Kind::Disk => self.disk_in_use(&child, &mut reasons),
+                Kind::Network => self.network_in_use(&child, &mut uses),
+                Kind::Disk => self.disk_in_use(&child, &mut uses),
             }
         }
-        reasons
+        uses
     }
 
-    fn network_in_use(&self, child: &Child, reasons: &mut Vec<String>) {
+    fn network_in_use(&self, child: &Child, uses: &mut Vec<Use>) {
         if let Some(master) = files::link_name(child.path.join("master")) {
-            reasons.push(format!("its network interface {} belongs to {master}", child.name));
+            let what = format!("its network interface {} belongs to {master}", child.name);
+            uses.push(
+                Use::new(what).ended_by(format!(
+                    "sudo ip link set {0} nomaster && sudo ip link set {0} down",
+                    child.name
+                )),
+            );
         } else if files::number(child.path.join("flags")).is_some_and(|flags| flags & IFF_UP != 0) {
-            reasons.push(format!("its network interface {} is up", child.name));
+            let what = format!("its network interface {} is up", child.name);
+            uses.push(Use::new(what).ended_by(format!("sudo ip link set {} down", child.name)));
         }
     }
 
-    fn disk_in_use(&self, child: &Child, reasons: &mut Vec<String>) {
+    fn disk_in_use(&self, child: &Child, uses: &mut Vec<Use>) {
         // With NVMe multipath the function has nvme0c1n1, and what is mounted is nvme0n1, elsewhere in sysfs.
         if let Some(head) = multipath_head(&child.name)
             && let Ok(path) = fs::canonicalize(self.sys.join("class/block").join(&head))
         {
             let mut all = children(&path);
             all.push(Child { name: head, kind: Kind::Disk, path });
-            all.iter().for_each(|child| self.disk_in_use(child, reasons));
+            all.iter().for_each(|child| self.disk_in_use(child, uses));
             return;
         }
         let (name, node) = (&child.name, format!("/dev/{}", child.name));
@@ -103,13 +140,15 @@ impl Host {
         let swaps = files::text(self.proc.join("swaps")).unwrap_or_default();
         let holders = files::names(child.path.join("holders"));
         if let Some(point) = mount {
-            reasons.push(format!("its disk {name} is mounted on {point}"));
+            let end = format!("sudo umount {point}");
+            uses.push(Use::new(format!("its disk {name} is mounted on {point}")).ended_by(end));
         } else if swaps.lines().any(|line| line.split_whitespace().next() == Some(&node)) {
-            reasons.push(format!("its disk {name} holds swap space in use"));
+            let end = format!("sudo swapoff {node}");
+            uses.push(Use::new(format!("its disk {name} holds swap space in use")).ended_by(end));
         } else if !holders.is_empty() {
-            reasons.push(format!("its disk {name} is held by {}", holders.join(", ")));
+            uses.push(Use::new(format!("its disk {name} is held by {}", holders.join(", "))));
         } else if let Some(content) = self.content(&number) {
-            reasons.push(format!("its disk {name} carries {content}"));
+            uses.push(Use::new(format!("its disk {name} carries {content}")));
         }
     }
 
@@ -135,7 +174,8 @@ mod tests {
 
     fn reasons(machine: &Machine, address: &str) -> Vec<String> {
         let host = machine.host();
-        host.in_use(&host.function(address.parse().unwrap()).unwrap())
+        let uses = host.in_use(&host.function(address.parse().unwrap()).unwrap());
+        uses.into_iter().map(|one| one.what).collect()
     }
 
     #[test]
@@ -149,6 +189,16 @@ mod tests {
         assert_eq!(reasons(&machine, address), ["its network interface eth1 is up"]);
         machine.link(&format!("{path}/master"), "../br0");
         assert_eq!(reasons(&machine, address), ["its network interface eth1 belongs to br0"]);
+        machine.network(address, "eth2", 0x1003);
+        let host = machine.host();
+        let uses = host.in_use(&host.function(address.parse().unwrap()).unwrap());
+        assert_eq!(
+            Use::end_of(&uses).as_deref(),
+            Some(
+                "sudo ip link set eth1 nomaster && sudo ip link set eth1 down && sudo ip link set eth2 down"
+            )
+        );
+        assert_eq!(Use::end_of(&[uses[0].clone(), Use::new("something else")]), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod catalogue;
 mod change;
 mod diagnose;
 mod discovery;
+mod doctor;
 mod explain;
 mod explain_dma;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod in_use;
 mod iommu;
 mod limits;
 mod owner;
+mod permissions;
 mod record;
 mod restore;
 
@@ -34,11 +36,14 @@ use change::Change;
 pub use bind::{BindOptions, Bound};
 pub use catalogue::explanation;
 pub use diagnose::Usability;
+pub use doctor::{Condition, Verdict};
 pub use function::Function;
 pub use group::{Group, Member, Node};
 pub use holders::{Holder, Holders};
+pub use in_use::Use;
 pub use limits::{KernelVersion, Limits};
 pub use owner::Owner;
+pub use permissions::{FileState, GROUP, PermissionFile};
 pub use record::Record;
 pub use restore::{RestoreOptions, Restored};
 
@@ -48,6 +53,8 @@ pub const VFIO_PCI: &str = "vfio-pci";
 /// A machine: where it shows itself, and how it is changed.
 #[derive(Debug, Clone)]
 pub struct Host {
+    etc: PathBuf,
+    usr: PathBuf,
     sys: PathBuf,
     dev: PathBuf,
     proc: PathBuf,
@@ -61,10 +68,12 @@ impl Host {
         Self::at("/")
     }
 
-    /// A machine whose `sys`, `dev`, `proc` and `run` lie below `root`.
+    /// A machine whose `sys`, `dev`, `proc`, `run`, `etc` and `usr` lie below `root`.
     pub fn at(root: impl AsRef<Path>) -> Self {
         let root = root.as_ref();
         Self {
+            etc: root.join("etc"),
+            usr: root.join("usr"),
             sys: root.join("sys"),
             dev: root.join("dev"),
             proc: root.join("proc"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use dirql::host::Owner;
 
 use super::seconds;
@@ -52,4 +52,15 @@ pub struct Restore {
     /// How long to wait for a process that holds the device, in seconds
     #[arg(long, value_name = "S", default_value = "0", value_parser = seconds)]
     pub timeout: Duration,
+}
+
+/// What is done with the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UdevAction {
+    /// Write the files, make the group, have udev apply the rules
+    Install,
+    /// Remove the files; the group stays
+    Remove,
+    /// Print the files and whether they are installed; change nothing
+    Show,
 }

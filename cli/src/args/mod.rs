@@ -1,19 +1,25 @@
 //! What can be typed, a file for each group of commands.
 
 mod address;
+mod display;
 mod host;
+mod look;
 mod net;
 mod start;
 mod watch;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 pub use self::address::{Cidr, is_host, mac};
-pub use self::host::{Bind, Restore};
+pub use self::display::{Display, DisplayAction, FlipBench, Place, ShowPattern, Size};
+pub use self::host::{Bind, Restore, UdevAction};
+pub use self::look::{Config, Regs, Width};
 pub use self::net::{Bench, Direction, Net, NetAction, Pcap, Ping, Send, Tap};
-pub use self::start::{Start, Wait};
+pub use self::start::{Mode, Start, Wait};
 pub use self::watch::{Irqs, Run, Trace};
 
 /// Takes PCI devices from the kernel, runs them in user space, and gives them back.
@@ -26,6 +32,7 @@ pub use self::watch::{Irqs, Run, Trace};
     after_help = "\
 Examples:
   dirql list                                 what there is, and whether it can be used
+  dirql doctor 00:03.0                       what stands in the way, and what to do
   sudo dirql bind 00:03.0 --owner $USER      take a device; from here on without root
   dirql net 00:03.0 ping 10.0.2.2            get a lease, and ping
   sudo dirql restore 00:03.0                 give it back to the kernel
@@ -58,6 +65,19 @@ pub enum Command {
     List,
     /// Show what is known of a device, bound or not
     Info(Target),
+    /// Say what stands between you and a device, and what to do about it
+    #[command(after_help = "\
+Examples:
+  dirql doctor                  the machine: IOMMU, modules, limits
+  dirql doctor 00:03.0          and the device: driver, group, node, holders
+
+Nothing is changed, and nothing needs root. Exit code 3 where a condition is
+not met that must be.")]
+    Doctor {
+        /// The device: DDDD:BB:DD.F, BB:DD.F, or the name of its interface or disk
+        #[arg(value_name = "BDF")]
+        device: Option<String>,
+    },
     /// Take devices from the kernel: bind them to vfio-pci
     Bind(Bind),
     /// Give devices back to the driver that they had
@@ -73,8 +93,49 @@ pub enum Command {
 The device must be bound (dirql bind), and nothing else may use it.
 Exit code 7 where a check fails.")]
     Selftest(Target),
+    /// Show the registers of a BAR
+    Regs(Regs),
+    /// Show configuration space, or read or write a register of it
+    Config(Config),
+    /// Reset a device
+    #[command(after_help = "\
+The device must be bound (dirql bind), and nothing else may use it. Many
+devices keep part of their state all the same. Exit code 3 where the kernel
+knows no way to reset it.")]
+    Reset(Target),
     /// Use a network device
     Net(Net),
+    /// Use a display
+    Display(Display),
+    /// Rules by which the group vfio may use every device that is bound
+    #[command(after_help = "\
+Examples:
+  dirql udev show
+  sudo dirql udev install && sudo usermod -aG vfio $USER    # then log in again
+  sudo dirql udev remove
+
+One device for one user needs no rules: dirql bind BDF --owner USER.")]
+    Udev {
+        /// What to do
+        #[arg(value_enum)]
+        action: UdevAction,
+    },
+    /// Print what a shell needs to complete the command
+    #[command(after_help = "\
+Examples:
+  dirql completions bash | sudo tee /etc/bash_completion.d/dirql
+  dirql completions fish > ~/.config/fish/completions/dirql.fish")]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Write the manual's pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// Where to; it is made
+        directory: PathBuf,
+    },
     /// Explain an error code
     #[command(after_help = "Example:\n  dirql explain E7")]
     Explain {

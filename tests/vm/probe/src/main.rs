@@ -5,9 +5,10 @@
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
 //! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion` · `dirql-lab-probe vanish BDF` ·
 //! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE` · `dirql-lab-probe silent BDF CALLBACKS` ·
-//! `dirql-lab-probe miniport dxgk|video_port BDF FLIPS`
+//! `dirql-lab-probe display BDF INTERRUPTS STEP…` · `dirql-lab-probe miniport dxgk|video_port BDF FLIPS`
 #![forbid(unsafe_code)]
 
+mod display;
 mod errors;
 mod exclusion;
 mod inversion;
@@ -57,6 +58,9 @@ fn main() -> ExitCode {
         }
         ["silent", address, callbacks] => {
             number(address, callbacks).and_then(|(address, callbacks)| silent::run(address, callbacks))
+        }
+        ["display", address, interrupts, ref steps @ ..] => {
+            address.parse().and_then(|address| display::run(address, interrupts, steps))
         }
         ["miniport", interface, address, flips] => {
             number(address, flips).and_then(|(address, flips)| miniport::run(interface, address, flips))

@@ -6,6 +6,8 @@
 mod binding;
 mod bochs;
 mod boot;
+mod display;
+mod doctor;
 mod errors;
 mod frames;
 mod http;
@@ -13,7 +15,9 @@ mod kill;
 mod library;
 mod nics;
 mod observe;
+mod permissions;
 mod refusals;
+mod registers;
 mod removal;
 mod stack;
 mod tap;
@@ -37,6 +41,9 @@ fn main() {
         library::tests(),
         binding::tests(),
         refusals::tests(),
+        doctor::tests(),
+        registers::tests(),
+        permissions::tests(),
         traffic::tests(),
         kill::tests(),
         waiting::tests(),
@@ -45,6 +52,7 @@ fn main() {
         errors::tests(),
         removal::tests(),
         observe::tests(),
+        display::tests(),
         bochs::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();

@@ -33,6 +33,17 @@ fn refuses(output: Output, code: i32, wanted: &[&str]) -> Result<()> {
     check(output.stdout.is_empty(), || format!("standard output is not empty\n{output}"))
 }
 
+/// What the doctor says of the same: the condition that is not met, with its code and what to do.
+fn examined(output: Output, condition: &str, code: &str) -> Result<()> {
+    let output = output.exits(PRECONDITION)?;
+    let document = output.json()?;
+    let conditions = document["conditions"].as_array().ok_or("no conditions")?;
+    let found = conditions.iter().find(|found| found["name"] == condition);
+    let holds = found
+        .is_some_and(|found| found["verdict"] == "fail" && found["code"] == code && found["fix"].is_string());
+    check(holds, || format!("{condition} is not said to be {code}\n{output}"))
+}
+
 fn absent() -> Result<()> {
     let machine = Machine::builder("refusals-absent").boot()?;
     for words in ["info", "bind", "selftest", "restore"] {
@@ -50,7 +61,9 @@ fn kernel_driver() -> Result<()> {
     let machine = unbound("refusals-kernel-driver", &rows, Net::User, true)?;
     all(&rows, |row| {
         let wanted = [&row.nic.address(), row.nic.kernel, "dirql bind", "dirql explain E2"];
-        refuses(machine.user("demo", &row.net("ping 10.0.2.2"))?, PRECONDITION, &wanted)
+        refuses(machine.user("demo", &row.net("ping 10.0.2.2"))?, PRECONDITION, &wanted)?;
+        let doctor = format!("dirql doctor {} --json", row.nic.address());
+        examined(machine.user("demo", &doctor)?, "kernel driver", "E2")
     })
 }
 
@@ -64,6 +77,7 @@ fn no_iommu() -> Result<()> {
         let address = row.nic.address();
         let wanted = [&address, "IOMMU", "intel-iommu", "dirql explain E3"];
         refuses(machine.root(&format!("dirql bind {address} --owner demo"))?, PRECONDITION, &wanted)?;
+        examined(machine.user("demo", &format!("dirql doctor {address} --json"))?, "IOMMU", "E3")?;
         // The kernel has it still.
         row.nic.interface(&machine).map(drop)
     })
@@ -83,6 +97,7 @@ fn not_viable() -> Result<()> {
     let wanted = [one, two, "e1000", "dirql explain E4"];
     let bind = machine.root(&format!("dirql bind {one} --owner demo"))?;
     if bind.code() == Some(0) {
+        examined(machine.user("demo", &format!("dirql doctor {one} --json"))?, "IOMMU group", "E4")?;
         refuses(machine.user("demo", &format!("dirql selftest {one}"))?, PRECONDITION, &wanted)
     } else {
         refuses(bind, PRECONDITION, &wanted)
@@ -96,6 +111,7 @@ fn no_remapping() -> Result<()> {
         .boot()?;
     machine.root(&format!("dirql bind {EDU} --owner demo"))?.ok()?;
     let wanted = [EDU, "interrupt remapping", "intremap=on", "dirql explain E5"];
+    examined(machine.user("demo", "dirql doctor --json")?, "interrupt remapping", "E5")?;
     refuses(machine.user("demo", &format!("dirql selftest {EDU}"))?, PRECONDITION, &wanted)
 }
 
@@ -109,6 +125,7 @@ fn busy() -> Result<()> {
         let holder = format!("process {pid} (dirql, user demo");
         let wanted = [&address, &holder, "dirql explain E7"];
         refuses(machine.user("demo", &format!("dirql selftest {address}"))?, BUSY, &wanted)?;
+        examined(machine.user("demo", &format!("dirql doctor {address} --json"))?, "holders", "E7")?;
         running.signal(2)?;
         running.wait(Duration::from_secs(20))?.ok()?;
         machine.user("demo", &format!("dirql selftest {address}"))?.ok().map(drop)
@@ -120,6 +137,8 @@ fn permission() -> Result<()> {
         let address = row.nic.address();
         let wanted = [address.as_str(), "/dev/vfio/", "demo", "dirql explain E1"];
         refuses(machine.user("other", &format!("dirql selftest {address}"))?, PERMISSION, &wanted)?;
+        examined(machine.user("other", &format!("dirql doctor {address} --json"))?, "VFIO node", "E1")?;
+        machine.user("demo", &format!("dirql doctor {address}"))?.exits(0)?;
         refuses(machine.user("demo", "dirql bind 0000:00:1c.0")?, PERMISSION, &["root"])
     })
 }
@@ -130,6 +149,8 @@ fn memlock() -> Result<()> {
             |bytes| machine.command(&row.net("ping 10.0.2.2 --count 1")).user("demo").memlock(bytes).run();
         let wanted = [&row.nic.address(), "64 KiB", "RLIMIT_MEMLOCK", "LimitMEMLOCK=", "dirql explain E9"];
         refuses(command(64 << 10)?, PRECONDITION, &wanted)?;
+        let doctor = format!("dirql doctor {} --json", row.nic.address());
+        examined(machine.command(&doctor).user("demo").memlock(64 << 10).run()?, "memlock", "E9")?;
         command(8 << 20)?.ok().map(drop)
     })
 }
