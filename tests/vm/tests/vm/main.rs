@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod binding;
+mod bochs;
 mod boot;
 mod display;
 mod doctor;
@@ -52,6 +53,7 @@ fn main() {
         removal::tests(),
         observe::tests(),
         display::tests(),
+        bochs::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }
