@@ -6,6 +6,7 @@
 mod command;
 mod flips;
 mod life;
+mod miniport;
 mod monitors;
 pub mod pixels;
 mod screens;
@@ -23,7 +24,7 @@ const MEMLOCK: u64 = 32 << 20;
 
 /// Every test of displays.
 pub fn tests() -> Vec<Trial> {
-    [screens::tests(), monitors::tests(), command::tests(), flips::tests(), life::tests()]
+    [screens::tests(), monitors::tests(), command::tests(), flips::tests(), life::tests(), miniport::tests()]
         .into_iter()
         .flatten()
         .collect()
