@@ -22,6 +22,7 @@ pub fn tests() -> Vec<Trial> {
         test("display::killed_twenty_times_in_the_middle_of_flips", kill),
         test("display::unplugged_and_unbound_in_the_middle_of_flips", unplug),
         test("display::the_kernels_driver_has_it_back", back),
+        test("display::the_boot_display_is_left_to_the_kernel_unless_forced", boot_display),
     ]
 }
 
@@ -120,6 +121,17 @@ fn back() -> Result<()> {
         })
         .collect();
     check(complaints.is_empty(), || format!("the kernel complains: {complaints:#?}"))?;
+    no_faults(&machine)
+}
+
+/// The standard VGA as the one that the firmware drew on.
+fn boot_display() -> Result<()> {
+    let row = Row { name: "vga", device: "VGA", ..BOCHS };
+    let machine = builder("display-boot", std::slice::from_ref(&row)).boot()?;
+    let words = format!("dirql bind {} --owner demo", row.address());
+    machine.root(&words)?.exits(5)?.says(&["it is the boot display", "--force"])?;
+    machine.root(&format!("{words} --force"))?.ok()?;
+    next(&machine, &row)?;
     no_faults(&machine)
 }
 
