@@ -1,5 +1,6 @@
 //! The devices that this command drives: found, opened, started, stopped.
 
+use dirql::class::display::Display;
 use dirql::class::net::Net;
 use dirql::driver::{Driver, Registration, Settings};
 use dirql::host::{Function, Host};
@@ -121,6 +122,20 @@ impl Running {
         })
     }
 
+    /// The device as a display.
+    ///
+    /// # Errors
+    /// `Precondition` where it is none.
+    pub fn display(&mut self) -> Result<&mut dyn Display> {
+        let (address, name) = (self.address, self.driver_name);
+        self.driver.display().ok_or_else(|| {
+            Error::new(ErrorKind::Precondition, "use as a display")
+                .on(address)
+                .why(format!("its driver {name} is not for displays"))
+                .fix(format!("dirql run {address}"))
+        })
+    }
+
     /// Stops the device, and only then lets go of it.
     ///
     /// # Errors
@@ -203,10 +218,10 @@ pub mod tests {
     }
 
     #[test]
-    fn a_teaching_device_is_no_network_interface() {
+    fn a_teaching_device_is_neither_a_network_interface_nor_a_display() {
         let mut running = Running::probe(edu(), &dirql_edu::DRIVER, &Settings::default()).unwrap();
-        let error = running.net().err().unwrap();
-        assert_eq!(error.kind(), ErrorKind::Precondition);
+        assert_eq!(running.net().err().unwrap().kind(), ErrorKind::Precondition);
+        assert_eq!(running.display().err().unwrap().kind(), ErrorKind::Precondition);
         running.stop().unwrap();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`args`] says what can be typed, [`commands`] has a file for each command, and [`output`] is the
 //! one way to stdout. [`device`] finds the driver of a device and starts it, [`stack`] puts TCP/IP on a network
-//! device, [`pcap`] reads and writes captures.
+//! device, [`pcap`] reads and writes captures, [`picture`] is what a display shows.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod device;
 mod dump;
 mod output;
 mod pcap;
+mod picture;
 mod signals;
 mod stack;
 mod table;

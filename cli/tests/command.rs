@@ -24,7 +24,7 @@ fn list_is_an_array() {
 
 #[test]
 fn an_address_that_does_not_exist_is_exit_code_6() {
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 22] = [
         &["info", NOWHERE],
         &["regs", NOWHERE, "0"],
         &["config", NOWHERE],
@@ -42,6 +42,10 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
         &["net", NOWHERE, "pcap", "/nonexistent/x.pcap"],
         &["net", NOWHERE, "bench", "tx"],
         &["net", NOWHERE, "tap", "dirql0"],
+        &["display", NOWHERE, "modes"],
+        &["display", NOWHERE, "pattern"],
+        &["display", NOWHERE, "clear"],
+        &["display", NOWHERE, "bench"],
         &["bind", NOWHERE, "--dry-run"],
     ];
     for arguments in commands {
@@ -62,7 +66,7 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
 fn bad_input_is_exit_code_2() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
-    let commands: [&[&str]; 20] = [
+    let commands: [&[&str]; 23] = [
         &["regs", NOWHERE, "6"],
         &["regs", NOWHERE, "0", "zero"],
         &["config", NOWHERE, "0", "0", "--width", "24"],
@@ -79,6 +83,9 @@ fn bad_input_is_exit_code_2() {
         &["net", NOWHERE, "ping", "10.0.2.2", "--queues", "2"],
         &["net", NOWHERE, "bench", "rx", "--rate", "1"],
         &["net", NOWHERE, "bench", "tx", "--size", "9014"],
+        &["display", NOWHERE, "show", path],
+        &["display", NOWHERE, "pattern", "bars", "--seed", "1"],
+        &["display", NOWHERE, "pattern", "--mode", "large"],
         &["trace", NOWHERE],
         &["trace", NOWHERE, "-o", "-", "--json"],
         &["irqs", NOWHERE, "--count", "5"],

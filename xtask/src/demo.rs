@@ -1,4 +1,6 @@
-//! The main job, end to end, to be watched: a NIC taken from the kernel, driven from userspace, and given back.
+//! The main job, end to end, to be watched: a NIC and a GPU taken from the kernel, driven from userspace, and given back.
+
+mod picture;
 
 use dirql_lab::pcap::{self, Echoes};
 use dirql_lab::{Machine, Net, Result, progress};
@@ -7,17 +9,24 @@ use std::time::Duration;
 
 const NIC: &str = "0000:00:03.0";
 const EDU: &str = "0000:00:04.0";
+const GPU: &str = "0000:00:05.0";
+/// What QEMU calls the GPU, and the size that its monitor prefers.
+const SCREEN: (&str, usize, usize) = ("gpu", 896, 504);
 const PINGS: usize = 20;
 
 /// Runs the demo; fails unless the observers outside agree with what the driver says.
 pub fn run() -> Result<()> {
     dirql_lab::prepare()?;
     let artifacts = dirql_lab::programs::build()?.target.join("demo");
-    let machine = progress::step("booting a virtual machine with an e1000 and an edu", || {
+    let (screen, width, height) = SCREEN;
+    let gpu = format!("virtio-gpu-pci,id={screen},addr=05.0,xres={width},yres={height}");
+    let machine = progress::step("booting a virtual machine with an e1000, an edu and a virtio-gpu", || {
         Machine::builder("demo")
             .nic("lan", "e1000,addr=03.0", Net::User)
             .device("edu,addr=04.0")
+            .device(&format!("{gpu},disable-legacy=on,iommu_platform=on"))
             .module("e1000")
+            .module("virtio_gpu")
             .artifacts(&artifacts)
             .boot()
     })?;
@@ -25,7 +34,7 @@ pub fn run() -> Result<()> {
 
     title("The devices are the kernel's. Root gives them away, once")?;
     show("root", "dirql list")?;
-    show("root", &format!("dirql bind {NIC} {EDU} --owner demo"))?;
+    show("root", &format!("dirql bind {NIC} {EDU} {GPU} --owner demo"))?;
 
     title("Everything from here on is an ordinary user without a capability")?;
     show("demo", "id")?;
@@ -37,6 +46,10 @@ pub fn run() -> Result<()> {
     show("demo", &format!("dirql net {NIC} ping 10.0.2.2 --count {PINGS} --interval 200"))?;
     let by_dirql = Echoes::of(&pcap::read(&machine.pcap("lan"))?);
 
+    title("A GPU driver in userspace: its display shows a picture, by fences and interrupts")?;
+    show("demo", &format!("dirql run {GPU} --seconds 1"))?;
+    let picture = picture::shown(&machine, &artifacts)?;
+
     title("The devices go back, and the kernel's driver works as before")?;
     show("root", "dirql restore --all")?;
     show("root", "udhcpc -i eth0 -n -q -s /etc/udhcpc.script")?;
@@ -45,6 +58,7 @@ pub fn run() -> Result<()> {
 
     title("What an observer outside has seen")?;
     println!("the cable's pcap: {}", machine.pcap("lan").display());
+    println!("the GPU's screen, pixel for pixel what the pattern is: {}", picture.display());
     println!(
         "echo requests {}, replies {}, pairs {} of dirql's {PINGS}; {} pairs of the kernel's 3",
         by_dirql.requests.len(),
@@ -63,7 +77,9 @@ pub fn run() -> Result<()> {
     if !faults.is_empty() {
         return Err(format!("the IOMMU reported faults: {faults:#?}").into());
     }
-    println!("\nIt holds: the NIC was driven from userspace, and the network outside answered.");
+    println!(
+        "\nIt holds: the NIC was driven from userspace, and the network outside answered; so was the GPU, and it shows."
+    );
     Ok(())
 }
 

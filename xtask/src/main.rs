@@ -21,7 +21,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Watch an e1000 driver in userspace exchange packets with a network outside its virtual machine
+    /// Watch drivers in userspace: an e1000 pings a network outside its virtual machine, a GPU shows a picture
     Demo,
     /// Check everything: format, lints, documentation, and the tests without and with virtual machines
     Test {

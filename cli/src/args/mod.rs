@@ -1,6 +1,7 @@
 //! What can be typed, a file for each group of commands.
 
 mod address;
+mod display;
 mod host;
 mod look;
 mod net;
@@ -14,10 +15,11 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::address::{Cidr, is_host, mac};
+pub use self::display::{Display, DisplayAction, FlipBench, Place, ShowPattern, Size};
 pub use self::host::{Bind, Restore, UdevAction};
 pub use self::look::{Config, Regs, Width};
 pub use self::net::{Bench, Direction, Net, NetAction, Pcap, Ping, Send, Tap};
-pub use self::start::{Start, Wait};
+pub use self::start::{Mode, Start, Wait};
 pub use self::watch::{Irqs, Run, Trace};
 
 /// Takes PCI devices from the kernel, runs them in user space, and gives them back.
@@ -103,6 +105,8 @@ knows no way to reset it.")]
     Reset(Target),
     /// Use a network device
     Net(Net),
+    /// Use a display
+    Display(Display),
     /// Rules by which the group vfio may use every device that is bound
     #[command(after_help = "\
 Examples:

@@ -3,6 +3,7 @@
 mod bind;
 mod completions;
 mod config;
+mod display;
 mod doctor;
 mod explain;
 mod info;
@@ -42,6 +43,7 @@ pub fn dispatch(command: &Command, output: &mut Output) -> Outcome {
         Command::Config(args) => config::config(&host, args, output),
         Command::Reset(target) => reset::reset(&host, target, output),
         Command::Net(args) => net::net(&host, args, output),
+        Command::Display(args) => display::display(&host, args, output),
         Command::Udev { action } => udev::udev(&host, *action, output),
         Command::Completions { shell } => completions::completions(*shell, output),
         Command::Man { directory } => man::man(directory, output),

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use dirql::Result;
-use dirql::class::net::{Interest, Link, Statistics};
+use dirql::class::display::{Connector, Display};
+use dirql::class::net::{Interest, Link, Net, Statistics};
 use dirql::host::Host;
 use serde_json::{Value, json};
 
+use super::display::connector_line;
 use crate::args::Run;
 use crate::device::Running;
 use crate::output::{Outcome, Output};
@@ -50,8 +52,8 @@ fn watch(
         let next = end.map_or(next, |end| end.min(next));
         while !ended() && Instant::now() < next {
             let news = seen.work(running, stop, next)?;
-            if let (Some(link), false) = (news, output.is_json()) {
-                output.line(format_args!("link {link}"))?;
+            if !news.is_empty() && !output.is_json() {
+                news.iter().try_for_each(|line| output.line(line))?;
                 output.flush()?;
             }
         }
@@ -74,25 +76,39 @@ fn watch(
         "seconds": started.elapsed().as_secs_f64(),
         "link": seen.link,
         "statistics": seen.statistics,
+        "connectors": seen.connectors,
         "vectors": running.vectors(),
     }))
 }
 
-/// What was last seen of a network device; nothing of others.
+/// What was last seen of a network device, or of a display; nothing of others.
 #[derive(Debug, Default)]
 pub struct Seen {
     link: Option<Link>,
     statistics: Option<Statistics>,
+    connectors: Option<Vec<Connector>>,
 }
 
 impl Seen {
-    /// Lets the device work for a while, at most until `then`. Gives a link that is new or has changed.
-    pub fn work(&mut self, running: &mut Running, stop: &Stop, then: Instant) -> Result<Option<Link>> {
-        let Some(net) = running.driver().net() else {
-            stop.sleep_until(then);
-            return Ok(None);
-        };
-        net.queue().wait(Interest::Receive, then.saturating_duration_since(Instant::now()).min(SLICE))?;
+    /// Lets the device work for a while, at most until `then`. Gives what is new: a link, or a monitor, in a line each.
+    pub fn work(&mut self, running: &mut Running, stop: &Stop, then: Instant) -> Result<Vec<String>> {
+        let time = then.saturating_duration_since(Instant::now()).min(SLICE);
+        if let Some(net) = running.driver().net() {
+            return Ok(self
+                .network(net, time, then)?
+                .map(|link| format!("link {link}"))
+                .into_iter()
+                .collect());
+        }
+        if let Some(display) = running.driver().display() {
+            return self.display(display, time);
+        }
+        stop.sleep_until(then);
+        Ok(Vec::new())
+    }
+
+    fn network(&mut self, net: &mut dyn Net, time: Duration, then: Instant) -> Result<Option<Link>> {
+        net.queue().wait(Interest::Receive, time)?;
         // Nobody wants the frames, but their buffers are needed.
         for queue in net.queues() {
             while queue.receive(FRAMES, &mut |_| {})? == FRAMES && Instant::now() < then {}
@@ -101,6 +117,17 @@ impl Seen {
         let link = net.link()?;
         let news = self.link.replace(link) != Some(link);
         Ok(news.then_some(link))
+    }
+
+    fn display(&mut self, display: &mut dyn Display, time: Duration) -> Result<Vec<String>> {
+        if self.connectors.is_some() && !display.wait_for_change(time)? {
+            return Ok(Vec::new());
+        }
+        let now = display.connectors()?;
+        let before = self.connectors.take().unwrap_or_default();
+        let news = now.iter().filter(|connector| !before.contains(connector)).map(connector_line).collect();
+        self.connectors = Some(now);
+        Ok(news)
     }
 }
 
@@ -120,8 +147,21 @@ fn counters(of: &Statistics) -> String {
 mod tests {
     use dirql::driver::Settings;
 
+    use super::super::display::fake::Fake;
     use super::*;
     use crate::device::tests::edu;
+
+    #[test]
+    fn a_monitor_is_told_when_it_is_new() {
+        let mut fake = Fake::new(&[(64, 48)]);
+        let (mut seen, time) = (Seen::default(), Duration::from_millis(1));
+        let first = seen.display(&mut fake, time).unwrap();
+        assert!(first.len() == 1 && first[0].starts_with("connector 0: "), "{first:?}");
+        assert!(first[0].ends_with("prefers 64x48"), "{first:?}");
+        assert!(seen.display(&mut fake, time).unwrap().is_empty());
+        fake.outside.plug(0, &[]);
+        assert_eq!(seen.display(&mut fake, time).unwrap(), ["connector 0: no monitor"]);
+    }
 
     #[test]
     fn ends_by_itself_and_says_what_it_saw() {

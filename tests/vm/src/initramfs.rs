@@ -28,6 +28,8 @@ const MODULES: &[&str] = &[
     "virtio_net",
     "virtio_blk",
     "nvme",
+    "bochs",
+    "virtio_gpu",
     "tun",
     "pktgen",
 ];

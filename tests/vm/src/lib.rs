@@ -3,7 +3,7 @@
 //! In reading order: [`install`] puts missing Debian packages on the host and [`package`] unpacks others into a cache;
 //! [`dpdk`] is
 //! the peer among them; [`programs`] builds what runs in the guest and [`initramfs`] packs it; [`machine`] boots QEMU with the network of
-//! [`net`]; [`guest`] runs commands inside. Outside stand the observers: [`qmp`], [`pcap`] and the kernel's log;
+//! [`net`]; [`guest`] runs commands inside. Outside stand the observers: [`qmp`], [`pcap`], [`screen`], [`viewer`] and the kernel's log;
 //! [`offer`] and [`sink`] are the two ends of a measurement.
 //! [`progress`] shows what takes long.
 //!
@@ -38,14 +38,18 @@ pub mod pcap;
 pub mod programs;
 pub mod progress;
 pub mod qmp;
+pub mod screen;
 pub mod sink;
 pub mod udev;
+pub mod viewer;
 
 pub use guest::{Guest, Output, Running};
 pub use machine::{Iommu, Machine, MachineBuilder};
 pub use net::{Net, Wire};
 pub use offer::Offer;
+pub use screen::Screen;
 pub use sink::Sink;
+pub use viewer::{CursorShape, Viewer};
 
 /// What goes wrong in the lab is told to a human: a message is enough.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -3,6 +3,8 @@
 use crate::boot::{ATTEMPTS, Boot, LockedUp, Process};
 use crate::net::{Net, Wire};
 use crate::qmp::Qmp;
+use crate::screen::Screen;
+use crate::viewer::Viewer;
 use crate::{Guest, Result, initramfs, install, package, programs};
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -39,6 +41,8 @@ pub struct MachineBuilder {
     modules: Vec<String>,
     directories: Vec<(String, PathBuf)>,
     pcaps: bool,
+    heads: Vec<(String, u32)>,
+    traces: Vec<String>,
     shell: Option<String>,
     artifacts: Option<PathBuf>,
 }
@@ -94,6 +98,18 @@ impl MachineBuilder {
     /// Writes no pcaps, which cost time for each frame.
     pub fn no_pcaps(mut self) -> Self {
         self.pcaps = false;
+        self
+    }
+
+    /// Lets [`Machine::viewer`] look at a head of a display, by the name that `id=` gives it.
+    pub fn viewer(mut self, display: &str, head: u32) -> Self {
+        self.heads.push((display.to_owned(), head));
+        self
+    }
+
+    /// Has QEMU write into [`Machine::log`] whenever this happens; `*` stands for anything.
+    pub fn trace(mut self, event: &str) -> Self {
+        self.traces.push(event.to_owned());
         self
     }
 
@@ -184,6 +200,13 @@ impl MachineBuilder {
         for (name, device, _) in &self.nics {
             qemu.args(["-device", &format!("{device},id={name},netdev=net-{name},romfile=")]);
         }
+        for (display, head) in &self.heads {
+            let socket = comma(&sockets.path().join(socket(display, *head)))?;
+            qemu.args(["-vnc", &format!("unix:{socket},display={display},head={head}")]);
+        }
+        for event in &self.traces {
+            qemu.args(["-trace", event]);
+        }
         let log = artifacts.join("qemu.log");
         fs::write(artifacts.join("command"), format!("{qemu:?}\n"))?;
         qemu.stderr(File::create(&log)?);
@@ -202,7 +225,7 @@ impl MachineBuilder {
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err("the agent's port has closed".into()),
         })?;
-        Ok(Machine { process: boot.process, guest, qmp, wires, artifacts, _sockets: sockets })
+        Ok(Machine { process: boot.process, guest, qmp, wires, artifacts, sockets })
     }
 
     fn fixed_arguments(&self) -> Vec<String> {
@@ -249,7 +272,7 @@ pub struct Machine {
     qmp: Qmp,
     wires: BTreeMap<String, Wire>,
     artifacts: PathBuf,
-    _sockets: TempDir,
+    sockets: TempDir,
 }
 
 impl Machine {
@@ -265,6 +288,8 @@ impl Machine {
             modules: vec![],
             directories: vec![],
             pcaps: true,
+            heads: vec![],
+            traces: vec![],
             shell: None,
             artifacts: None,
         }
@@ -283,6 +308,22 @@ impl Machine {
     /// The test's end of a NIC's cable.
     pub fn wire(&self, nic: &str) -> Result<&Wire> {
         self.wires.get(nic).ok_or_else(|| format!("no wire leads to {nic}").into())
+    }
+
+    /// What is on a display's head now.
+    pub fn screen(&self, display: &str, head: u32) -> Result<Screen> {
+        Screen::dump(&self.qmp, display, head, &self.sockets.path().join("screen.ppm"))
+    }
+
+    /// A new viewer of a head that [`MachineBuilder::viewer`] has named.
+    pub fn viewer(&self, display: &str, head: u32) -> Result<Viewer> {
+        Viewer::connect(&self.sockets.path().join(socket(display, head)))
+    }
+
+    /// What QEMU has said until now.
+    pub fn log(&self) -> Result<String> {
+        let bytes = fs::read(self.artifacts.join("qemu.log"))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The directory that the guest sees as `/share`.
@@ -320,6 +361,11 @@ fn packed(kernel: &package::Kernel) -> Result<&'static Path> {
     };
     let packed = PACKED.get_or_init(|| pack().map_err(|error| error.to_string()));
     packed.as_deref().map_err(|error| error.clone().into())
+}
+
+/// The name of the socket for a head's viewers.
+fn socket(display: &str, head: u32) -> String {
+    format!("viewer-{display}-{head}")
 }
 
 /// A path in QEMU's words, where a comma is written twice.

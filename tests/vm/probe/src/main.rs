@@ -4,14 +4,17 @@
 //!
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
 //! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion` · `dirql-lab-probe vanish BDF` ·
-//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE` · `dirql-lab-probe miniport dxgk|video_port BDF FLIPS`
+//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE` · `dirql-lab-probe silent BDF CALLBACKS` ·
+//! `dirql-lab-probe display BDF INTERRUPTS STEP…` · `dirql-lab-probe miniport dxgk|video_port BDF FLIPS`
 #![forbid(unsafe_code)]
 
+mod display;
 mod errors;
 mod exclusion;
 mod inversion;
 mod miniport;
 mod removal;
+mod silent;
 
 use dirql::driver::{Registration, Settings};
 use dirql::pci::Address;
@@ -52,6 +55,12 @@ fn main() -> ExitCode {
         }
         ["errors", address, reports] => {
             number(address, reports).and_then(|(address, reports)| errors::run(address, reports))
+        }
+        ["silent", address, callbacks] => {
+            number(address, callbacks).and_then(|(address, callbacks)| silent::run(address, callbacks))
+        }
+        ["display", address, interrupts, ref steps @ ..] => {
+            address.parse().and_then(|address| display::run(address, interrupts, steps))
         }
         ["miniport", interface, address, flips] => {
             number(address, flips).and_then(|(address, flips)| miniport::run(interface, address, flips))

@@ -1,10 +1,11 @@
 //! The lab itself, without dirql: if these fail, look here before you look at a driver.
 
+use crate::display::pixels;
 use crate::{check, test};
 use dirql_lab::pcap::{self, Counter, Echoes};
 use dirql_lab::{Iommu, Machine, Net, Result};
 use libtest_mimic::Trial;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The tests of this file.
 pub fn tests() -> Vec<Trial> {
@@ -14,6 +15,7 @@ pub fn tests() -> Vec<Trial> {
         test("boot::without_iommu_there_are_no_groups", no_iommu),
         test("boot::the_kernels_driver_pings_and_the_pcap_holds_it", kernel_ping),
         test("boot::frames_from_the_wire_reach_the_guest", wire),
+        test("boot::what_the_kernel_draws_is_seen_from_outside", screen),
         test("boot::a_machine_that_cannot_boot_says_why", broken),
     ]
 }
@@ -117,6 +119,35 @@ fn wire() -> Result<()> {
         .ok()?;
     let frames = pcap::read(&machine.pcap("lan"))?;
     check(frames.iter().filter(|each| **each == frame).count() == 100, || "the pcap misses frames".into())
+}
+
+/// The kernel's own drivers draw noise, and follow a monitor that is resized.
+fn screen() -> Result<()> {
+    let machine = Machine::builder("boot-screen")
+        .device("bochs-display,id=bochs,addr=03.0,xres=640,yres=480")
+        .device("virtio-gpu-pci,id=gpu,addr=05.0,disable-legacy=on,iommu_platform=on,xres=800,yres=600")
+        .viewer("gpu", 0)
+        .module("bochs")
+        .module("virtio_gpu")
+        .boot()?;
+    // Else its console blinks there.
+    machine.shell("for each in /sys/class/vtconsole/vtcon*/bind; do echo 0 > $each; done")?;
+    for (buffer, name, size, seed) in [("fb0", "bochs", (640, 480), 1), ("fb1", "gpu", (800, 600), 2)] {
+        let wanted = pixels::screen(size, seed);
+        let bytes: Vec<u8> = wanted.pixels.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
+        std::fs::write(machine.share().join("noise"), bytes)?;
+        machine
+            .shell(&format!("echo 0 > /sys/class/graphics/{buffer}/blank; cat /share/noise > /dev/{buffer}"))?
+            .ok()?;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        // The kernel tells the device of what was drawn a little later.
+        while let Some(difference) = machine.screen(name, 0)?.difference(&wanted) {
+            check(Instant::now() < deadline, || format!("{name}: {difference}"))?;
+        }
+    }
+    machine.viewer("gpu", 0)?.resize(1024, 768)?;
+    let modes = "cat /sys/class/drm/*-Virtual-*/modes";
+    machine.shell(&format!("until {modes} | grep -q 1024x768; do sleep 0.1; done")).map(drop)
 }
 
 fn broken() -> Result<()> {

@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 mod binding;
+mod bochs;
 mod boot;
+mod display;
 mod doctor;
 mod errors;
 mod frames;
@@ -50,6 +52,8 @@ fn main() {
         errors::tests(),
         removal::tests(),
         observe::tests(),
+        display::tests(),
+        bochs::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }

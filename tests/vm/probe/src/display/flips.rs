@@ -1,0 +1,75 @@
+//! Many flips, and what they leave behind.
+
+use std::fs;
+
+use dirql::class::display::{Display, Fence, Rectangle};
+use dirql::{Error, Result};
+
+use super::steps::{Head, pass};
+use super::wrong;
+
+/// Pixels of a flip's lines, and its lines.
+const SIDE: u32 = 64;
+/// Flips until all that is made once has been made.
+const WARM: u64 = 500;
+
+/// Flips the two framebuffers in turns, one on its way while the other one is waited for. Each fence must be new, and pass
+/// after all that were before it.
+pub fn flips(display: &mut dyn Display, connector: u32, head: &mut Head, count: u64) -> Result<()> {
+    let mut before: Option<Fence> = None;
+    let mut status = None;
+    for number in 0..count {
+        if number == WARM.min(count / 2) {
+            status = Some(Status::now()?);
+        }
+        head.shown = 1 - head.shown;
+        let x = (number * 31) as u32 % head.mode.width.saturating_sub(SIDE).max(1);
+        let y = (number * 17) as u32 % head.mode.height.saturating_sub(SIDE).max(1);
+        let damage = Rectangle { x, y, width: SIDE, height: SIDE };
+        let framebuffer = &head.pair[head.shown];
+        display.draw(framebuffer)?.fill(damage, number as u32);
+        let fence = display.page_flip(connector, framebuffer, &[damage])?;
+        if let Some(before) = before.replace(fence) {
+            check(fence > before, || format!("{fence:?} comes after {before:?}"))?;
+            pass(display, before)?;
+            let passed = display.passed()?;
+            let order = passed == Some(before) || passed == Some(fence);
+            check(order, || format!("{passed:?} has passed, and {before:?} was waited for"))?;
+        }
+    }
+    let last = before.ok_or_else(|| wrong("no flip is none to wait for".into()))?;
+    pass(display, last)?;
+    check(display.passed()? == Some(last), || format!("{:?} has passed, not {last:?}", display.passed()))?;
+    let (before, after) = (status.ok_or_else(|| wrong("too few flips".into()))?, Status::now()?);
+    println!(
+        "{{\"flips\":{count},\"resident_kib\":[{},{}],\"locked_kib\":[{},{}]}}",
+        before.resident, after.resident, before.locked, after.locked
+    );
+    Ok(())
+}
+
+/// What the kernel says of this process, in KiB.
+struct Status {
+    resident: u64,
+    /// What VFIO has pinned, for devices.
+    locked: u64,
+}
+
+impl Status {
+    fn now() -> Result<Self> {
+        let path = "/proc/self/status";
+        let text = fs::read_to_string(path)
+            .map_err(|error| Error::io(&error, "reading of the status").path(path))?;
+        let find = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(key));
+            line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        };
+        let (resident, locked) = (find("VmRSS:"), find("VmLck:"));
+        let (resident, locked) = resident.zip(locked).ok_or_else(|| wrong(format!("{path} lacks a size")))?;
+        Ok(Self { resident, locked })
+    }
+}
+
+fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(wrong(otherwise())) }
+}
