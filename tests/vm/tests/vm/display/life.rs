@@ -2,7 +2,7 @@
 
 use super::pixels::screen;
 use super::screens::shows;
-use super::{BOCHS, GPU, INTERRUPT, MEMLOCK, PATIENCE, ROWS, Row, builder, each, machine};
+use super::{BOCHS, GPU, INTERRUPT, KILL, MEMLOCK, PATIENCE, ROWS, Row, builder, each, machine};
 use crate::frames::Random;
 use crate::traffic::no_faults;
 use crate::{check, test};
@@ -12,7 +12,6 @@ use qapi::qmp;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const KILL: i32 = 9;
 /// Where the display is that can be unplugged.
 const PLUGGED: &str = "0000:01:00.0";
 
