@@ -182,3 +182,18 @@ fn what_is_exposed_is_written_while_the_device_reads_and_comes_back_once_reclaim
     let next = dma.buffer(4096).unwrap().lend();
     assert_ne!(next.iova().0, iova.0 + 4096, "memory that was dropped while exposed is not");
 }
+
+#[test]
+fn large_buffers_take_no_more_than_they_need() {
+    let free = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let has_huge_pages =
+        free.lines().any(|line| line.starts_with("HugePages_Free:") && !line.ends_with(" 0"));
+    // Two framebuffers of 3 MiB, and no room for one of 4 MiB beside the other.
+    let (device, _bus) = silent(|config| config.iova_ranges = vec![0x1000..=0x60_0fff]);
+    let dma = device.dma(DmaMask::FULL);
+    let first = dma.buffer(3 << 20).unwrap();
+    let second = dma.buffer(3 << 20);
+    assert!(second.is_ok() || has_huge_pages, "{second:?}");
+    drop(first);
+    assert!(dma.buffer(3 << 20).is_ok(), "what is free is used again");
+}

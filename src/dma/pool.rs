@@ -69,23 +69,28 @@ impl Pool {
     }
 
     /// Maps a chunk that holds `len` bytes: a huge page's worth, or where the memlock limit refuses that, as much as
-    /// is needed.
+    /// is needed. Of more than a huge page, too, as much as is needed, unless it lies in huge pages.
     fn grow(&mut self, backend: &dyn Backend, len: usize, mask: DmaMask) -> Result<()> {
         let need =
             (len as u64).checked_next_multiple_of(self.page).filter(|&need| usize::try_from(need).is_ok());
         let need = need.ok_or_else(|| no_address(backend, len as u64, mask))? as usize;
-        let pooled = need.next_multiple_of(HUGE_PAGE);
-        match self.map(backend, pooled, mask) {
+        let new = |len| Memory::new(len).map_err(|error| error.on(backend.address()));
+        let mut memory = new(need.next_multiple_of(HUGE_PAGE))?;
+        if need > HUGE_PAGE && !memory.is_huge() {
+            memory = new(need)?;
+        }
+        let pooled = memory.len();
+        match self.map(backend, memory, mask) {
             Err(error) if need < pooled => {
                 log::debug!("DMA memory: {need:#x} bytes instead of {pooled:#x}: {error}");
-                self.map(backend, need, mask)
+                self.map(backend, new(need)?, mask)
             }
             outcome => outcome,
         }
     }
 
-    fn map(&mut self, backend: &dyn Backend, len: usize, mask: DmaMask) -> Result<()> {
-        let memory = Memory::new(len).map_err(|error| error.on(backend.address()))?;
+    fn map(&mut self, backend: &dyn Backend, memory: Memory, mask: DmaMask) -> Result<()> {
+        let len = memory.len();
         let align = if memory.is_huge() { HUGE_PAGE as u64 } else { self.page };
         let iova = self
             .addresses

@@ -321,7 +321,7 @@ impl Host {
     }
 
     pub(super) fn write(&self, address: Address, path: &Path, text: &str, operation: &str) -> Result<()> {
-        log::debug!(bdf = address.to_string().as_str(); "{:?} > {}", text.trim(), path.display());
+        log::info!(bdf:% = address; "echo {} > {}", text.trim(), path.display());
         self.change
             .write(path, text)
             .map_err(|error| denied(Error::io(&error, operation).on(address).path(path), address, "bind"))

@@ -207,3 +207,55 @@ fn a_failure_to_put_back_one_of_several_is_told() {
     assert!(error.to_string().contains("fix: sudo dirql restore 0000:00:03.0"), "{error}");
     assert_eq!(machine.host().recorded(), [address]);
 }
+
+#[test]
+fn a_group_is_bound_but_for_its_bridges() {
+    let (machine, _) = nic();
+    let host = machine.host();
+    machine.function("0000:00:03.1", 0x8086, 0x100e, Some("e1000"), Some(3));
+    machine.function("0000:00:1e.0", 0x8086, 0x244e, Some("pcieport"), Some(3));
+    machine.file("sys/devices/pci0000:00/0000:00:1e.0/class", "0x060400\n");
+    let addresses = host.bindable(3).unwrap();
+    assert_eq!(addresses.iter().map(Address::to_string).collect::<Vec<_>>(), [NIC, "0000:00:03.1"]);
+    let bound = host.bind_all(&addresses, &BindOptions::default()).unwrap();
+    assert!(bound.last().unwrap().blocking.is_empty());
+    assert_eq!(host.bindable(4).unwrap_err().kind(), ErrorKind::NotFound);
+    machine.function("0000:00:1f.0", 0x8086, 0x2918, None, Some(9));
+    machine.file("sys/devices/pci0000:00/0000:00:1f.0/class", "0x060100\n");
+    assert_eq!(host.bindable(9).unwrap_err().kind(), ErrorKind::Precondition);
+}
+
+/// Whatever step fails, and with what: in the end the device has a driver, or a record says which it had.
+#[test]
+fn two_hundred_rounds_with_failures_leave_no_device_without_its_driver() {
+    let (machine, address) = nic();
+    let host = machine.host();
+    let options = BindOptions { owner: Some("7".parse().unwrap()), force: false };
+    let mut state = 0x5eed_u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) % below
+    };
+    let mut failed = 0;
+    for round in 0..200 {
+        machine.fail_with([Errno::EIO, Errno::EACCES, Errno::EBUSY, Errno::ENODEV][random(4) as usize]);
+        machine.fail_at(Some(1 + random(7) as usize));
+        let bound = host.bind(address, &options);
+        failed += u32::from(bound.is_err());
+        if bound.is_err() {
+            let back = machine.driver(NIC).as_deref() == Some("e1000");
+            let known = host.record(address).unwrap().is_some();
+            assert!(back || known, "round {round}: {:?}", bound.err());
+        }
+        machine.fail_at(Some(1 + random(7) as usize));
+        let restored = host.restore(address, &Default::default());
+        failed += u32::from(restored.is_err());
+        machine.fail_at(None);
+        // Whatever is left is put right by trying again.
+        host.restore(address, &Default::default())
+            .unwrap_or_else(|error| panic!("round {round}: {error}, after {bound:?} and {restored:?}"));
+        assert_eq!(machine.driver(NIC).as_deref(), Some("e1000"), "round {round}");
+        assert_eq!(machine.override_of(NIC).as_deref(), Some("(null)"), "round {round}");
+    }
+    assert!(failed > 100, "{failed}");
+}

@@ -202,7 +202,6 @@ impl Host {
             .iter()
             .map(|member| format!("{} ({})", member.address, member.driver.as_deref().unwrap_or("no driver")))
             .collect();
-        let addresses: Vec<String> = blocking.iter().map(|member| member.address.to_string()).collect();
         let (verb, them) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
         error
             .why(format!(
@@ -211,7 +210,7 @@ impl Host {
                 group.number,
                 names.join(", ")
             ))
-            .fix(format!("sudo dirql bind {} --owner $USER", addresses.join(" ")))
+            .fix(format!("sudo dirql bind --group {} --owner $USER", group.number))
     }
 
     /// Why `VFIO_GROUP_SET_CONTAINER` was refused.

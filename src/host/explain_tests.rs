@@ -67,7 +67,7 @@ fn busy_names_the_holder() {
 fn not_viable_names_function_and_driver() {
     let (machine, address) = pair("vfio-pci", Some("e1000"));
     let host = machine.host();
-    let parts = ["0000:01:01.0 (e1000) is still", "sudo dirql bind 0000:01:01.0 --owner $USER"];
+    let parts = ["0000:01:01.0 (e1000) is still", "sudo dirql bind --group 5 --owner $USER"];
     check(&host.explain_not_viable(address, 5), ErrorKind::Precondition, Code::E4, &parts);
     let error = host.explain_set_container(address, 5, Errno::EPERM);
     check(&error, ErrorKind::Precondition, Code::E4, &parts);

@@ -112,6 +112,24 @@ impl Host {
         Ok(Group { number, is_noiommu, members, node: self.dev.join("vfio").join(name) })
     }
 
+    /// The functions of a group that can be bound: all but its bridges.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such group; `Precondition` for one that holds bridges only.
+    pub fn bindable(&self, number: u32) -> Result<Vec<Address>> {
+        let group = self.group(number)?;
+        let bindable =
+            |member: &Member| self.function(member.address).is_ok_and(|function| !function.is_bridge());
+        let addresses: Vec<Address> =
+            group.members.iter().filter(|member| bindable(member)).map(|member| member.address).collect();
+        if addresses.is_empty() {
+            return Err(Error::new(ErrorKind::Precondition, format!("binding of IOMMU group {number}"))
+                .why("it holds nothing but bridges, which vfio-pci does not take")
+                .fix("dirql list"));
+        }
+        Ok(addresses)
+    }
+
     /// Where the node of VFIO's containers is.
     pub fn container_node(&self) -> PathBuf {
         self.dev.join("vfio/vfio")

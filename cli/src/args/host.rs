@@ -13,13 +13,18 @@ use super::seconds;
 Examples:
   sudo dirql bind 00:03.0 --owner $USER
   sudo dirql bind eth1 01:00.0 --owner :vfio
+  sudo dirql bind --group 7 --owner $USER -v     # -v: every write to sysfs
 
 The previous driver is recorded in /run/dirql, for dirql restore. Where one
 device cannot be bound, those before it are given back.")]
 pub struct Bind {
     /// The devices: DDDD:BB:DD.F, BB:DD.F, or the names of their interfaces or disks
-    #[arg(value_name = "BDF", required = true)]
+    #[arg(value_name = "BDF", required_unless_present = "group", conflicts_with = "group")]
     pub devices: Vec<String>,
+
+    /// All functions of an IOMMU group, but for bridges
+    #[arg(long, value_name = "N")]
+    pub group: Option<u32>,
 
     /// Give the group's node to this user and group, who need no root from then on
     #[arg(long, value_name = "USER[:GROUP]")]

@@ -55,7 +55,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Say more on stderr; twice: every write to sysfs
+    /// Say more on stderr, as every write to sysfs; twice: still more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }

@@ -10,7 +10,10 @@ use crate::output::{Outcome, Output};
 /// Binds, or says what binding would do.
 pub fn bind(host: &Host, args: &Bind, output: &mut Output) -> Outcome {
     let options = BindOptions { owner: args.owner.clone(), force: args.force };
-    let addresses = addresses(host, &args.devices)?;
+    let addresses = match args.group {
+        Some(group) => host.bindable(group)?,
+        None => addresses(host, &args.devices)?,
+    };
     if args.dry_run {
         return plan(host, &addresses, &options, output);
     }
@@ -25,12 +28,10 @@ pub fn bind(host: &Host, args: &Bind, output: &mut Output) -> Outcome {
             .iter()
             .map(|member| format!("{} ({})", member.address, member.driver.as_deref().unwrap_or("no driver")))
             .collect();
-        let too: Vec<_> = bound.blocking.iter().map(|member| member.address.to_string()).collect();
         output.note(format_args!(
-            "warning: group {} cannot be used while the kernel drives {}\n  fix: sudo dirql bind {}\n  see: dirql explain E4",
+            "warning: group {0} cannot be used while the kernel drives {1}\n  fix: sudo dirql bind --group {0} --owner $USER\n  see: dirql explain E4",
             bound.group,
-            blocking.join(", "),
-            too.join(" ")
+            blocking.join(", ")
         ));
     }
     Ok(())

@@ -158,7 +158,7 @@ fn each_condition_is_found_on_its_own() {
             Verdict::Fail,
             "0000:01:01.0 (e1000)",
             Some("E4"),
-            "sudo dirql bind 0000:01:01.0",
+            "sudo dirql bind --group 5 --owner $USER",
         ),
         (
             |machine| machine.function(TWIN, 0x8086, 0x100e, None, Some(5)),

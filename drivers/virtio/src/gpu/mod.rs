@@ -90,10 +90,12 @@ impl Driver for VirtioGpu {
         let features = self.display.foundation.transport.features();
         let layout = if features.contains(Features::RING_PACKED) { "packed" } else { "split" };
         let entries = self.display.control(|control| Ok(control.entries()))?;
-        let displays = self.display.connectors()?.into_iter().map(|connector| match connector.preferred() {
-            Some(mode) => mode.to_string(),
-            None => "none".into(),
-        });
+        // Who waits for a change still hears of it.
+        let displays =
+            connectors::read(&self.display)?.into_iter().map(|connector| match connector.preferred() {
+                Some(mode) => mode.to_string(),
+                None => "none".into(),
+            });
         let vectors = self.interrupts.statistics();
         let mode = vectors.first().map(|vector| vector.mode.to_string()).unwrap_or_default();
         Ok(vec![
@@ -107,7 +109,7 @@ impl Driver for VirtioGpu {
     }
 
     fn selftest(&mut self) -> Vec<Check> {
-        selftest::run(&mut self.display)
+        selftest::run(&self.display)
     }
 
     fn display(&mut self) -> Option<&mut dyn Display> {

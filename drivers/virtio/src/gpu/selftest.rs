@@ -1,6 +1,6 @@
 //! Trying a running graphics adapter. What it shows stays.
 
-use dirql::class::display::{Display as _, Rectangle};
+use dirql::class::display::Rectangle;
 use dirql::selftest::Check;
 use dirql::{Error, ErrorKind, Result};
 
@@ -10,14 +10,15 @@ use super::display::ModeSetting;
 use super::sections::Sections;
 
 /// Tries a register, the displays, their descriptions, and a resource from its making to its end.
-pub(super) fn run<S: Sections>(display: &mut ModeSetting<S>) -> Vec<Check> {
+pub(super) fn run<S: Sections>(display: &ModeSetting<S>) -> Vec<Check> {
     let transport = &display.foundation.transport;
     let has_edid = transport.features().contains(VIRTIO_GPU_F_EDID);
     let status = transport.needs_reset().and_then(|needed| match needed {
         false => Ok("the device works".into()),
         true => Err(Error::new(ErrorKind::Device, "device status").why("the device needs a reset")),
     });
-    let connectors = display.connectors();
+    // Who waits for a change still hears of it.
+    let connectors = super::connectors::read(display);
     let (connected, described) = connectors.as_ref().map_or((0, 0), |connectors| {
         let connected = connectors.iter().filter(|connector| connector.connected);
         (connected.clone().count(), connected.filter(|connector| connector.edid.is_some()).count())

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use dirql::class::display::{Mode, Rectangle};
+use dirql::driver::Driver;
+use dirql::selftest::Outcome;
 use dirql_virtio::model::gpu::{Lie, Options};
 
 use crate::common::{
@@ -115,4 +117,16 @@ fn a_description_that_is_none_costs_the_monitor_nothing_else() {
         assert!(error.to_string().contains("CMD_GET_DISPLAY_INFO"), "{lie:?}: {error}");
     }
     assert!(display.connectors().unwrap()[0].connected);
+}
+
+#[test]
+fn what_is_told_and_tried_leaves_a_change_to_who_waits_for_it() {
+    let (mut gpu, screen) = start(Options::default());
+    display(&mut gpu).connectors().unwrap();
+    screen.resize(0, 800, 600);
+    assert!(display(&mut gpu).wait_for_change(PATIENCE).unwrap());
+    let told = gpu.identify().unwrap();
+    assert!(told.iter().any(|(_, value)| value.starts_with("800x600")), "{told:?}");
+    assert!(gpu.selftest().iter().all(|check| check.outcome == Outcome::Pass));
+    assert!(display(&mut gpu).wait_for_change(Duration::ZERO).unwrap());
 }

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dirql::class::display::Rectangle;
+use dirql::dma::DmaMask;
 use dirql::driver::{Driver, Settings};
 use dirql::interrupt::Mode;
 use dirql::selftest::Outcome;
@@ -136,6 +137,31 @@ fn a_dropped_driver_stops_its_device_also_while_unwinding() {
     }));
     assert!(outcome.is_err());
     assert_quiet(&screen, "unwound");
+}
+
+#[test]
+fn everything_may_be_dropped_in_any_order() {
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let (device, screen) = Card::new(Options::default()).plug_in().unwrap();
+        // A register window and memory of the program's own keep the device open.
+        let (bar, memory) = (device.bar(4).unwrap(), device.dma(DmaMask::FULL).buffer(4096).unwrap());
+        let mut gpu = VirtioGpu::start(device, &Settings::default()).unwrap();
+        let shown = display(&mut gpu);
+        let framebuffer = drawn(shown, 1, 64, 48);
+        screen.hold();
+        shown.set_mode(0, &mode(64, 48), &framebuffer).unwrap();
+        let (mut gpu, mut bar, mut memory) = (Some(gpu), Some(bar), Some(memory));
+        for which in order {
+            match which {
+                0 => drop(gpu.take()),
+                1 => drop(bar.take()),
+                _ => drop(memory.take()),
+            }
+            assert_eq!(screen.status() == 0, gpu.is_none(), "{order:?}");
+        }
+        screen.release();
+        assert_quiet(&screen, &format!("{order:?}"));
+    }
 }
 
 #[test]

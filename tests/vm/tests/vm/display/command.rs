@@ -50,6 +50,10 @@ fn commands(machine: &Machine, row: &Row) -> Result<()> {
     check(output.text().contains(&format!("prefers {width}x{height}")), || output.to_string())?;
 
     demo(&row.command("clear"))?;
+    if !row.is_virtio() {
+        let left = machine.screen(row.name, 0)?;
+        check(left.pixels.iter().all(|&pixel| pixel == 0), || "what was cleared is not black".into())?;
+    }
     let output = demo(&row.command("bench --seconds 1 --json"))?;
     let report = output.json()?;
     let damages = report["damages"].as_array().cloned().unwrap_or_default();

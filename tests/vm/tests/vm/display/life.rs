@@ -2,7 +2,7 @@
 
 use super::pixels::screen;
 use super::screens::shows;
-use super::{BOCHS, GPU, INTERRUPT, MEMLOCK, PATIENCE, ROWS, Row, builder, each, machine};
+use super::{BOCHS, GPU, INTERRUPT, KILL, MEMLOCK, PATIENCE, ROWS, Row, builder, each, machine};
 use crate::frames::Random;
 use crate::traffic::no_faults;
 use crate::{check, test};
@@ -12,7 +12,6 @@ use qapi::qmp;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const KILL: i32 = 9;
 /// Where the display is that can be unplugged.
 const PLUGGED: &str = "0000:01:00.0";
 
@@ -22,6 +21,7 @@ pub fn tests() -> Vec<Trial> {
         test("display::killed_twenty_times_in_the_middle_of_flips", kill),
         test("display::unplugged_and_unbound_in_the_middle_of_flips", unplug),
         test("display::the_kernels_driver_has_it_back", back),
+        test("display::the_boot_display_is_left_to_the_kernel_unless_forced", boot_display),
     ]
 }
 
@@ -62,23 +62,23 @@ fn next(machine: &Machine, row: &Row) -> Result<()> {
     running.wait(PATIENCE)?.ok().map(drop)
 }
 
-/// The host takes the device away, by its own unbind and by the slot's.
+/// The host takes the device away, by its own unbind and, from a slot that allows it, by unplugging.
 fn unplug() -> Result<()> {
-    let machine = Machine::builder("display-unplug")
+    let machine = builder("display-unplug", &[GPU])
         .device("pcie-root-port,id=root1,addr=02.0,chassis=1,slot=1")
-        .device("virtio-gpu-pci,disable-legacy=on,iommu_platform=on,bus=root1,id=gpu")
-        .device("bochs-display,id=bochs,addr=03.0")
+        .device("bochs-display,bus=root1,id=plugged")
         .boot()?;
-    machine.root(&format!("dirql bind {PLUGGED} {} --owner demo", BOCHS.address()))?.ok()?;
-    for address in [PLUGGED.to_owned(), BOCHS.address()] {
-        let running = flipping(&machine, &address, "")?;
+    let gpu = GPU.address();
+    machine.root(&format!("dirql bind {PLUGGED} {gpu} --owner demo"))?.ok()?;
+    for address in [PLUGGED, &gpu] {
+        let running = flipping(&machine, address, "")?;
         machine.shell(&format!("echo {address} > /sys/bus/pci/drivers/vfio-pci/unbind"))?.ok()?;
         let output = running.wait(PATIENCE)?.exits(7)?.says(&["the host wants the device back", "E13"])?;
         check(!output.error_text().contains("ERROR"), || format!("the log complains\n{output}"))?;
         machine.root(&format!("dirql bind {address} --owner demo"))?.ok()?;
     }
     let running = flipping(&machine, PLUGGED, "")?;
-    machine.qmp().execute(&qmp::device_del { id: "gpu".to_owned() })?;
+    machine.qmp().execute(&qmp::device_del { id: "plugged".to_owned() })?;
     running.wait(PATIENCE)?.exits(7)?.says(&["the host wants the device back", "E13"])?;
     let started = Instant::now();
     while machine.shell(&format!("[ -e /sys/bus/pci/devices/{PLUGGED} ]"))?.code() == Some(0) {
@@ -120,6 +120,17 @@ fn back() -> Result<()> {
         })
         .collect();
     check(complaints.is_empty(), || format!("the kernel complains: {complaints:#?}"))?;
+    no_faults(&machine)
+}
+
+/// The standard VGA as the one that the firmware drew on.
+fn boot_display() -> Result<()> {
+    let row = Row { name: "vga", device: "VGA", ..BOCHS };
+    let machine = builder("display-boot", std::slice::from_ref(&row)).boot()?;
+    let words = format!("dirql bind {} --owner demo", row.address());
+    machine.root(&words)?.exits(5)?.says(&["it is the boot display", "--force"])?;
+    machine.root(&format!("{words} --force"))?.ok()?;
+    next(&machine, &row)?;
     no_faults(&machine)
 }
 

@@ -6,6 +6,7 @@
 mod command;
 mod flips;
 mod life;
+mod miniport;
 mod monitors;
 pub mod pixels;
 mod screens;
@@ -18,12 +19,13 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const INTERRUPT: i32 = 2;
+const KILL: i32 = 9;
 /// What two framebuffers take for each of two monitors: more than the stock limit, which one has room in.
 const MEMLOCK: u64 = 32 << 20;
 
 /// Every test of displays.
 pub fn tests() -> Vec<Trial> {
-    [screens::tests(), monitors::tests(), command::tests(), flips::tests(), life::tests()]
+    [screens::tests(), monitors::tests(), command::tests(), flips::tests(), life::tests(), miniport::tests()]
         .into_iter()
         .flatten()
         .collect()
@@ -140,13 +142,16 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Waits until it stands before this file of `/share`; looks; and lets it go on.
-    pub fn at<T>(&self, machine: &Machine, file: &str, look: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// Waits until it stands before this file of `/share`; looks; and lets it go on, or kills it.
+    pub fn at(&self, machine: &Machine, file: &str, look: impl FnOnce() -> Result<()>) -> Result<()> {
         let line = format!("at /share/{file}\n");
         self.running.until(PATIENCE, |output| output.text().contains(&line))?;
-        let seen = look().map_err(|error| format!("at {file}: {error}"))?;
-        fs::write(machine.share().join(file), "")?;
-        Ok(seen)
+        if let Err(error) = look() {
+            // The next one wants the device.
+            self.running.signal(KILL)?;
+            return Err(format!("at {file}: {error}").into());
+        }
+        Ok(fs::write(machine.share().join(file), "")?)
     }
 
     /// Waits until it has taken the last step, and has nothing to complain of.
@@ -188,7 +193,6 @@ fn bind(machine: &Guest, rows: &[Row]) -> Result<()> {
 fn each(rows: &[Row], mut run: impl FnMut(&Row) -> Result<()>) -> Result<()> {
     let mut failed = Vec::new();
     for row in rows {
-        // Files of the row before.
         if let Err(error) = run(row) {
             failed.push(format!("{} ({}): {error}", row.name, row.interrupts));
         }
