@@ -36,8 +36,8 @@ pub enum DisplayAction {
     Show(ShowImage),
     /// Show black, and leave the screen so
     #[command(after_help = "\
-The screen keeps what a device does by itself: bochs-display and VGA stay black,
-a virtio-gpu is reset when it is closed, and shows nothing at all.")]
+What stays is the device's affair: bochs-display and VGA are black from then on,
+a virtio-gpu is let go of as it was found, and shows nothing at all.")]
     Clear(Place),
     /// Measure page flips, and how long their fences take
     Bench(FlipBench),

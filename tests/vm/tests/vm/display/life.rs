@@ -20,6 +20,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("display::killed_twenty_times_in_the_middle_of_flips", kill),
         test("display::unplugged_and_unbound_in_the_middle_of_flips", unplug),
+        test("display::reset_in_the_middle_of_flips", reset),
         test("display::the_kernels_driver_has_it_back", back),
         test("display::the_boot_display_is_left_to_the_kernel_unless_forced", boot_display),
     ]
@@ -85,6 +86,26 @@ fn unplug() -> Result<()> {
         check(started.elapsed() < PATIENCE, || "the kernel still has it".into())?;
         thread::sleep(Duration::from_millis(100));
     }
+    no_faults(&machine)
+}
+
+/// Root resets the function behind the program's back: it says so and ends, and the next one finds the device as ever.
+fn reset() -> Result<()> {
+    let machine = Machine::builder("display-reset")
+        .device("pcie-root-port,id=root1,addr=02.0,chassis=1,slot=1")
+        .device("virtio-gpu-pci,bus=root1,id=gpu,disable-legacy=on,iommu_platform=on,xres=1024,yres=768")
+        .boot()?;
+    machine.root(&format!("dirql bind {PLUGGED} --owner demo"))?.ok()?;
+    let running = flipping(&machine, PLUGGED, "")?;
+    machine.shell(&format!("echo 1 > /sys/bus/pci/devices/{PLUGGED}/reset"))?.ok()?;
+    running.wait(PATIENCE)?.exits(7)?.says(&[PLUGGED, "why: "])?;
+    let words = format!("dirql display {PLUGGED} pattern noise --seed 77");
+    let running = machine.command(&words).user("demo").spawn()?;
+    running.until(PATIENCE, |output| output.error_text().contains("showing "))?;
+    let (found, wanted) = (machine.screen("gpu", 0)?, screen((1024, 768), 77));
+    check(found == wanted, || found.difference(&wanted).unwrap_or_default())?;
+    running.signal(INTERRUPT)?;
+    running.wait(PATIENCE)?.ok()?;
     no_faults(&machine)
 }
 
