@@ -2,6 +2,7 @@
 
 use dirql::class::display::Display;
 use dirql::class::net::Net;
+use dirql::class::random::Random;
 use dirql::driver::{Driver, Registration, Settings};
 use dirql::host::{Function, Host};
 use dirql::interrupt::{Observer, VectorStatistics};
@@ -14,10 +15,11 @@ use crate::output::{End, Outcome};
 use crate::signals::Stop;
 
 /// Every driver that this command has.
-pub static DRIVERS: [&Registration; 5] = [
+pub static DRIVERS: [&Registration; 6] = [
     &dirql_e1000::DRIVER,
     &dirql_virtio::net::DRIVER,
     &dirql_virtio::gpu::DRIVER,
+    &dirql_virtio::rng::DRIVER,
     &dirql_bochs::DRIVER,
     &dirql_edu::DRIVER,
 ];
@@ -132,6 +134,20 @@ impl Running {
             Error::new(ErrorKind::Precondition, "use as a display")
                 .on(address)
                 .why(format!("its driver {name} is not for displays"))
+                .fix(format!("dirql run {address}"))
+        })
+    }
+
+    /// The device as a source of entropy.
+    ///
+    /// # Errors
+    /// `Precondition` where it is none.
+    pub fn random(&mut self) -> Result<&mut dyn Random> {
+        let (address, name) = (self.address, self.driver_name);
+        self.driver.random().ok_or_else(|| {
+            Error::new(ErrorKind::Precondition, "use as a source of entropy")
+                .on(address)
+                .why(format!("its driver {name} is not for those"))
                 .fix(format!("dirql run {address}"))
         })
     }

@@ -6,6 +6,7 @@
 
 use crate::class::display::Display;
 use crate::class::net::{self, Net};
+use crate::class::random::Random;
 use crate::interrupt::{Best, Mode, Observer, Request, VectorStatistics};
 use crate::selftest::Check;
 use crate::{Device, Result};
@@ -36,6 +37,11 @@ pub trait Driver: Send {
 
     /// The device as a display, where it is one.
     fn display(&mut self) -> Option<&mut dyn Display> {
+        None
+    }
+
+    /// The device as a source of entropy, where it is one.
+    fn random(&mut self) -> Option<&mut dyn Random> {
         None
     }
 

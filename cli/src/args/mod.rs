@@ -5,6 +5,7 @@ mod display;
 mod host;
 mod look;
 mod net;
+mod random;
 mod start;
 mod watch;
 
@@ -19,6 +20,7 @@ pub use self::display::{Display, DisplayAction, FlipBench, Place, ShowPattern, S
 pub use self::host::{Bind, Restore, UdevAction};
 pub use self::look::{Config, Regs, Width};
 pub use self::net::{Bench, Direction, Net, NetAction, Pcap, Ping, Send, Tap};
+pub use self::random::Random;
 pub use self::start::{Mode, Start, Wait};
 pub use self::watch::{Irqs, Run, Trace};
 
@@ -107,6 +109,8 @@ knows no way to reset it.")]
     Net(Net),
     /// Use a display
     Display(Display),
+    /// Read what an entropy device gives
+    Random(Random),
     /// Rules by which the group vfio may use every device that is bound
     #[command(after_help = "\
 Examples:

@@ -12,6 +12,7 @@ mod latency;
 mod list;
 mod man;
 mod net;
+mod random;
 mod regs;
 mod reset;
 mod restore;
@@ -44,6 +45,7 @@ pub fn dispatch(command: &Command, output: &mut Output) -> Outcome {
         Command::Reset(target) => reset::reset(&host, target, output),
         Command::Net(args) => net::net(&host, args, output),
         Command::Display(args) => display::display(&host, args, output),
+        Command::Random(args) => random::random(&host, args, output),
         Command::Udev { action } => udev::udev(&host, *action, output),
         Command::Completions { shell } => completions::completions(*shell, output),
         Command::Man { directory } => man::man(directory, output),

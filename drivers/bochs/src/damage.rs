@@ -19,13 +19,13 @@ impl Damage {
 
     /// Adds a part.
     pub fn add(&mut self, part: Rectangle) {
-        if self.parts.iter().any(|known| around(*known, part) == *known) {
+        if self.parts.iter().any(|known| known.join(part) == *known) {
             return;
         }
-        self.parts.retain(|known| around(*known, part) != part);
+        self.parts.retain(|known| known.join(part) != part);
         self.parts.push(part);
         if self.parts.len() > PARTS {
-            self.parts = self.parts.drain(..).reduce(around).into_iter().collect();
+            self.parts = self.parts.drain(..).reduce(Rectangle::join).into_iter().collect();
         }
     }
 
@@ -38,14 +38,6 @@ impl Damage {
     pub fn clear(&mut self) {
         self.parts.clear();
     }
-}
-
-/// The rectangle around both.
-fn around(one: Rectangle, other: Rectangle) -> Rectangle {
-    let (x, y) = (one.x.min(other.x), one.y.min(other.y));
-    let right = (one.x + one.width).max(other.x + other.width);
-    let bottom = (one.y + one.height).max(other.y + other.height);
-    Rectangle { x, y, width: right - x, height: bottom - y }
 }
 
 #[cfg(test)]

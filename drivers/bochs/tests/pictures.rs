@@ -121,7 +121,8 @@ fn fences_count_and_have_passed_when_they_are_given() {
     assert_eq!(display.passed().unwrap(), fences.last().copied());
     assert!(fences.iter().all(|&fence| display.wait(fence, Duration::ZERO).unwrap()));
     let Fence(last) = fences[100];
-    assert!(!display.wait(Fence(last + 1), Duration::from_millis(1)).unwrap());
+    let never = display.wait(Fence(last + 1), Duration::from_millis(1)).unwrap_err();
+    assert_eq!(never.kind(), dirql::ErrorKind::NotFound);
 }
 
 #[test]

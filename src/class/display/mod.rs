@@ -74,7 +74,7 @@ pub trait Display: Send {
     /// Waits until a fence has passed; it sleeps meanwhile. False where `timeout` went by.
     ///
     /// # Errors
-    /// Where the device fails, so also where it refuses what the fence is for.
+    /// Where the device fails, so also where it refuses what the fence is for; `NotFound` for a fence that was not given.
     fn wait(&mut self, fence: Fence, timeout: Duration) -> Result<bool>;
 
     /// The last fence that has passed: all before it have, too. `None` before the first.

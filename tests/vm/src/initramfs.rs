@@ -30,6 +30,7 @@ const MODULES: &[&str] = &[
     "nvme",
     "bochs",
     "virtio_gpu",
+    "virtio_rng",
     "tun",
     "pktgen",
 ];

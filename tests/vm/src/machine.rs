@@ -36,6 +36,7 @@ pub struct MachineBuilder {
     memory_mib: u32,
     iommu: Iommu,
     command_line: Vec<String>,
+    objects: Vec<String>,
     devices: Vec<String>,
     nics: Vec<(String, String, Net)>,
     modules: Vec<String>,
@@ -74,6 +75,12 @@ impl MachineBuilder {
     /// Adds a device in QEMU's words; with `addr=`, so that its address is known. Slots 1b and 1c are the lab's own.
     pub fn device(mut self, device: &str) -> Self {
         self.devices.push(device.to_owned());
+        self
+    }
+
+    /// Adds what is behind a device, in QEMU's words: `rng-random,id=…`, say. A comma in a path is written twice.
+    pub fn object(mut self, object: &str) -> Self {
+        self.objects.push(object.to_owned());
         self
     }
 
@@ -194,6 +201,9 @@ impl MachineBuilder {
                 qemu.args(["-object", &dump]);
             }
         }
+        for object in &self.objects {
+            qemu.args(["-object", object]);
+        }
         for device in &self.devices {
             qemu.args(["-device", device]);
         }
@@ -283,6 +293,7 @@ impl Machine {
             memory_mib: 1024,
             iommu: Iommu::On,
             command_line: vec![],
+            objects: vec![],
             devices: vec![],
             nics: vec![],
             modules: vec![],

@@ -2,8 +2,8 @@
 //!
 //! [`Adapter`] is a network device that is not plugged in yet, with [`Options`] for everything that devices differ in, and
 //! for what they do wrong; [`Wire`] is its cable: it reads what was sent, injects frames, pulls the plug. [`gpu`] is a
-//! graphics adapter. A [`Window`] shows the transport of any device. A model is the specification read a second time: a driver's mistake is a panic or a
-//! frame that does not arrive. Not modelled: what becomes of checksums and segments, which are handed on as the driver
+//! graphics adapter, [`rng`] an entropy device. A [`Window`] shows the transport of any device. A model is the specification
+//! read a second time: a driver's mistake is a panic or a frame that does not arrive. Not modelled: what becomes of checksums and segments, which are handed on as the driver
 //! described them, and time.
 //!
 //! ```
@@ -29,6 +29,7 @@ pub mod gpu;
 mod net;
 mod options;
 mod ring;
+pub mod rng;
 mod window;
 mod wire;
 

@@ -16,6 +16,7 @@ mod library;
 mod nics;
 mod observe;
 mod permissions;
+mod random;
 mod refusals;
 mod registers;
 mod removal;
@@ -54,6 +55,7 @@ fn main() {
         observe::tests(),
         display::tests(),
         bochs::tests(),
+        random::tests(),
     ];
     libtest_mimic::run(&arguments, tests.into_iter().flatten().collect()).exit();
 }
