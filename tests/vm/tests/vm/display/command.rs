@@ -1,5 +1,6 @@
 //! What the command says of a display.
 
+use super::life::next;
 use super::pixels::screen;
 use super::screens::shows;
 use super::{GPU, INTERRUPT, MEMLOCK, PATIENCE, ROWS, Row, each, machine};
@@ -49,6 +50,8 @@ fn commands(machine: &Machine, row: &Row) -> Result<()> {
     let output = demo(&format!("dirql run {address} --seconds 0.3"))?;
     check(output.text().contains(&format!("prefers {width}x{height}")), || output.to_string())?;
 
+    // QEMU follows a screen only while somebody looks at it.
+    next(machine, row)?;
     demo(&row.command("clear"))?;
     if !row.is_virtio() {
         let left = machine.screen(row.name, 0)?;

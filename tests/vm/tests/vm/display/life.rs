@@ -55,7 +55,8 @@ fn kill() -> Result<()> {
     no_faults(&machine)
 }
 
-fn next(machine: &Machine, row: &Row) -> Result<()> {
+/// Shows a pattern until it is seen.
+pub fn next(machine: &Machine, row: &Row) -> Result<()> {
     let running = machine.command(&row.command("pattern noise --seed 77")).user("demo").spawn()?;
     running.until(PATIENCE, |output| output.error_text().contains("showing "))?;
     shows(machine, row, &screen(row.pixels(), 77))?;
