@@ -63,7 +63,11 @@ fn watch(
             let table = vectors::table(&now, &before, elapsed);
             let counters = seen.statistics.as_ref().map(counters).unwrap_or_default();
             // In a file, the heading stands once.
-            let rows = if first || output.is_terminal() { table.render(None) } else { table.render_rows() };
+            let rows = match () {
+                () if now.is_empty() => String::new(),
+                () if first || output.is_terminal() => table.render(None),
+                () => table.render_rows(),
+            };
             output.live(&format!("{rows}{counters}"))?;
         }
         (before, first) = (now, false);

@@ -214,6 +214,23 @@ mod tests {
         assert!(error.to_string().contains("/nonexistent/a.png"), "{error}");
     }
 
+    #[test]
+    fn no_prefix_and_no_flipped_bit_panics() {
+        let data: Vec<u8> = (0..4 * 9 * 7).map(|byte| byte as u8).collect();
+        let whole = encoded(ColorType::Rgba, BitDepth::Eight, (9, 7), &data);
+        for length in 0..whole.len() {
+            // What follows the pixels is missed by nobody.
+            assert!(read(&whole[..length]).is_err() || length + 16 > whole.len(), "{length} bytes");
+        }
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(image) = read(&flipped) {
+                assert_eq!((image.width(), image.height()), (9, 7), "bit {bit}");
+            }
+        }
+    }
+
     /// CRC-32 as PNG has it.
     fn crc(bytes: &[u8]) -> u32 {
         let sum = bytes.iter().fold(!0_u32, |sum, &byte| {
