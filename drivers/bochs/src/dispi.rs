@@ -6,15 +6,13 @@
 use dirql::region::{Bar, Register};
 use dirql::{Error, ErrorKind, Result};
 
-use crate::limits::Limits;
+use crate::limits::{Limits, PIXEL};
 use crate::register::{
     ATTRIBUTE, ATTRIBUTE_ON, BPP, DISABLED, ENABLE, ENABLED, GETCAPS, ID, ID_FIRST, ID_LAST, INPUT_STATUS_1,
     LFB_ENABLED, LITTLE_ENDIAN, MISC_OUTPUT, MISC_OUTPUT_COLOUR, NOCLEARMEM, QEXT_BYTEORDER, QEXT_SIZE,
     VIDEO_MEMORY_64K, VIRT_WIDTH, X_OFFSET, XRES, Y_OFFSET, YRES,
 };
 
-/// Bytes of a pixel: XRGB8888.
-pub const PIXEL: u64 = 4;
 const PIXEL_BITS: u16 = 8 * PIXEL as u16;
 /// Bytes of a unit of VIDEO_MEMORY_64K.
 const UNIT: u64 = 64 << 10;

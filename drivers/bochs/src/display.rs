@@ -6,7 +6,8 @@ use std::time::Duration;
 use dirql::class::display::{Canvas, Connector, Cursor, Display, Fence, Framebuffer, Mode, Rectangle};
 use dirql::{Error, ErrorKind, Result};
 
-use crate::dispi::{PIXEL, Scanout};
+use crate::dispi::Scanout;
+use crate::limits::PIXEL;
 use crate::surface::Surface;
 use crate::{Bochs, monitor};
 

@@ -13,8 +13,9 @@ use dirql::selftest::Check;
 use dirql::{Device, Error, ErrorKind, Result};
 
 use crate::adapter::Adapter;
-use crate::dispi::{PIXEL, Scanout};
+use crate::dispi::Scanout;
 use crate::limits::Limits;
+use crate::limits::PIXEL;
 use crate::register::{ID, ID_FIRST, ID_LAST};
 use crate::surface::Surface;
 use crate::vram::Vram;

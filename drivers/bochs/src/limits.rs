@@ -2,7 +2,8 @@
 
 use dirql::{Error, ErrorKind, Result};
 
-use crate::dispi::PIXEL;
+/// Bytes of a pixel: XRGB8888.
+pub const PIXEL: u64 = 4;
 
 /// The least width and height that bochs-display shows.
 const LEAST: u32 = 64;

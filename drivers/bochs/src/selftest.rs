@@ -5,7 +5,7 @@ use dirql::region::Register;
 use dirql::selftest::Check;
 use dirql::{Error, ErrorKind, Result};
 
-use crate::dispi::PIXEL;
+use crate::limits::PIXEL;
 use crate::register::Y_OFFSET;
 use crate::{Bochs, monitor};
 

@@ -8,7 +8,7 @@ use dirql::class::display::{Canvas, Rectangle};
 use dirql::region::Bar;
 
 use crate::damage::Damage;
-use crate::dispi::PIXEL;
+use crate::limits::PIXEL;
 
 /// A framebuffer's pixels.
 #[derive(Debug)]

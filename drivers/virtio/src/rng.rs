@@ -50,14 +50,13 @@ pub struct VirtioRng {
 #[derive(Debug)]
 struct State {
     transport: Transport,
-    mode: Option<Mode>,
+    mode: Mode,
     filled: Completion,
 }
 
 impl State {
     fn handle(&mut self) -> Result<Handled> {
-        // With messages, the vector says what it is for.
-        if self.mode == Some(Mode::Intx) && self.transport.isr()? & ISR_QUEUE == 0 {
+        if self.transport.causes(self.mode)? & ISR_QUEUE == 0 {
             return Ok(Handled::No);
         }
         self.filled.complete();
@@ -89,7 +88,11 @@ impl VirtioRng {
         let filled = Completion::new();
         let told = filled.clone();
         lifecycle::report_faults(&interrupts, DRIVER.name, move |_| told.complete());
-        let state = State { transport: transport.clone(), mode: interrupts.mode(), filled: filled.clone() };
+        let state = State {
+            transport: transport.clone(),
+            mode: interrupts.mode().unwrap_or(Mode::Intx),
+            filled: filled.clone(),
+        };
         let vector = interrupts.connect(number.unwrap_or(0), state, |state: &mut State, _| state.handle())?;
         let mut started =
             Self { queue, arrived, filled, stopped: false, vector, interrupts, transport, device };

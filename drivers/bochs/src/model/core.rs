@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::edid;
-use super::screen::Picture;
+use super::picture::Picture;
 use crate::register::{
     ATTRIBUTE, ATTRIBUTE_ON, BPP, ENABLE, ENABLED, GETCAPS, ID, INPUT_STATUS_1, LITTLE_ENDIAN, NOCLEARMEM,
     QEXT_BYTEORDER, QEXT_SIZE, VIDEO_MEMORY_64K, VIRT_WIDTH, X_OFFSET, XRES, Y_OFFSET, YRES,

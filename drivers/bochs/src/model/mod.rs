@@ -22,6 +22,7 @@
 
 mod core;
 mod edid;
+mod picture;
 mod screen;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +32,8 @@ use dirql::region::Register;
 use dirql::{Device, Result};
 
 use self::core::Core;
-pub use self::screen::{Picture, Screen};
+pub use self::picture::Picture;
+pub use self::screen::Screen;
 
 /// Bytes of the BAR of registers.
 const REGISTERS: u64 = 4096;

@@ -8,17 +8,7 @@ use dirql::region::Register;
 
 use super::core::Core;
 use super::lock;
-
-/// What is seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
-    /// Pixels of a line.
-    pub width: u32,
-    /// Lines.
-    pub height: u32,
-    /// Line after line, each 0x00RRGGBB.
-    pub pixels: Vec<u32>,
-}
+use super::picture::Picture;
 
 /// The monitor. Clones are the same.
 #[derive(Clone)]

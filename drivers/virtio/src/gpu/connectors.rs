@@ -3,38 +3,39 @@
 use dirql::class::display::{Connector, Edid, Mode};
 use dirql::{Error, ErrorKind, Result};
 
+use super::channel::Channel;
 use super::command::{Answer, Command, Shown};
 use super::config::VIRTIO_GPU_F_EDID;
-use super::display::{ModeSetting, bytes};
+use super::resource::bytes;
 use super::sections::Sections;
 
 /// Asks the device.
-pub(super) fn read<S: Sections>(display: &ModeSetting<S>) -> Result<Vec<Connector>> {
-    let Answer::DisplayInfo(shown) = display.ask(Command::GetDisplayInfo)? else {
-        return Err(Error::new(ErrorKind::Device, "reading of the displays").on(display.address()));
+pub(super) fn read<S: Sections>(channel: &Channel<S>) -> Result<Vec<Connector>> {
+    let Answer::DisplayInfo(shown) = channel.ask(Command::GetDisplayInfo)? else {
+        return Err(Error::new(ErrorKind::Device, "reading of the displays").on(channel.address()));
     };
     let connector = |(number, shown): (u32, &Shown)| {
         // Without a monitor there is nobody who describes himself.
-        let edid = if shown.enabled { edid(display, number)? } else { None };
+        let edid = if shown.enabled { edid(channel, number)? } else { None };
         let modes = if shown.enabled { modes(shown.size, edid.as_ref()) } else { Vec::new() };
         Ok(Connector { number, connected: shown.enabled, modes, edid })
     };
-    (0..display.foundation.scanouts).zip(shown.iter()).map(connector).collect()
+    (0..channel.foundation.scanouts).zip(shown.iter()).map(connector).collect()
 }
 
 /// What a monitor says of itself, where it says anything that can be read.
-fn edid<S: Sections>(display: &ModeSetting<S>, scanout: u32) -> Result<Option<Edid>> {
-    if !display.foundation.transport.features().contains(VIRTIO_GPU_F_EDID) {
+fn edid<S: Sections>(channel: &Channel<S>, scanout: u32) -> Result<Option<Edid>> {
+    if !channel.foundation.transport.features().contains(VIRTIO_GPU_F_EDID) {
         return Ok(None);
     }
-    let read = display.ask(Command::GetEdid { scanout }).and_then(|answer| match answer {
+    let read = channel.ask(Command::GetEdid { scanout }).and_then(|answer| match answer {
         Answer::Edid(bytes) => Edid::parse(&bytes),
         _ => Err(Error::new(ErrorKind::Device, "reading of the EDID")),
     });
     match read {
         Ok(edid) => Ok(Some(edid)),
         // A device that has failed altogether says so.
-        Err(error) => display.foundation.signals.check().map(|()| {
+        Err(error) => channel.foundation.signals.check().map(|()| {
             log::warn!("virtio-gpu: scanout {scanout}: {error}");
             None
         }),

@@ -4,55 +4,27 @@
 //! scanout shows.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use dirql::class::display::{Canvas, Connector, Cursor, Display, Fence, Framebuffer, Mode, Rectangle};
 use dirql::{Address, Error, ErrorKind, Result};
 
-use super::backing::Backing;
-use super::command::{Answer, Command, Format};
-use super::control::Control;
+use super::channel::Channel;
+use super::command::{Command, Format};
 use super::fence::Outcome;
-use super::flip;
+use super::resource::Resource;
 use super::scanout::Scanout;
 use super::sections::{Part, Sections, Wiring};
 use super::setup::Foundation;
-use super::state::State;
+use super::{connectors, cursor, flip};
 use crate::lifecycle;
-
-/// How long the device may take to answer.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
-/// Pixels of a line, and lines, at most.
-const LONGEST: u32 = 16384;
-
-/// The next resource's id. No two displays of a process have the same, so that one's framebuffer is none of another's.
-static NEXT: AtomicU32 = AtomicU32::new(1);
-
-/// Bytes of so many pixels, where a device can have them.
-pub(super) fn bytes(width: u32, height: u32) -> Option<u32> {
-    let sides = 1..=LONGEST;
-    let possible = sides.contains(&width) && sides.contains(&height);
-    width.checked_mul(height)?.checked_mul(4).filter(|_| possible)
-}
-
-/// A resource with its memory.
-#[derive(Debug)]
-pub(super) struct Resource {
-    pub id: u32,
-    pub size: (u32, u32),
-    pub backing: Backing,
-    /// The last flip of it.
-    pub fence: Option<u64>,
-}
 
 /// A running device's displays. Dropped, it stops the device.
 #[derive(Debug)]
 pub struct ModeSetting<S: Sections> {
-    pub(super) sections: S,
-    pub(super) foundation: Foundation,
-    pub(super) framebuffers: BTreeMap<u32, Resource>,
-    pub(super) scanouts: Vec<Scanout>,
+    pub(super) channel: Channel<S>,
+    framebuffers: BTreeMap<u32, Resource>,
+    scanouts: Vec<Scanout>,
     /// Parts of a framebuffer that one flip takes over.
     damage: usize,
     /// How often displays had changed when they were last asked for.
@@ -68,35 +40,35 @@ impl<S: Sections> ModeSetting<S> {
     pub fn start(foundation: Foundation, sections: S, wiring: &Wiring) -> Result<Self> {
         let scanouts = (0..foundation.scanouts).map(|_| Scanout::default()).collect();
         let framebuffers = BTreeMap::new();
-        let mut started =
-            Self { sections, foundation, framebuffers, scanouts, damage: 0, seen: 0, stopped: false };
+        let channel = Channel { sections, foundation };
+        let mut started = Self { channel, framebuffers, scanouts, damage: 0, seen: 0, stopped: false };
         // From here on, dropping stops the device.
         started.run(wiring).map_err(|error| error.on(started.address()))?;
         Ok(started)
     }
 
     fn run(&mut self, wiring: &Wiring) -> Result<()> {
-        let transport = self.foundation.transport.clone();
+        let transport = self.channel.foundation.transport.clone();
         transport.assign_config(wiring.assigned(Part::Config))?;
-        self.damage = self.control(|control| {
+        self.damage = self.channel.control(|control| {
             control.enable(&transport, wiring.assigned(Part::Control))?;
             Ok(control.damage().min(flip::DAMAGE))
         })?;
         let cursor = wiring.assigned(Part::Cursor);
-        self.section(Part::Cursor, |state| state.pointer()?.enable(&transport, cursor))?;
+        self.channel.section(Part::Cursor, |state| state.pointer()?.enable(&transport, cursor))?;
         transport.ready()?;
         // A change before now raised no interrupt.
-        self.section(Part::Config, |state| state.config()?.handle().map(drop))
+        self.channel.section(Part::Config, |state| state.config()?.handle().map(drop))
     }
 
     /// Whose they are.
     pub fn address(&self) -> Address {
-        self.foundation.device.address()
+        self.channel.address()
     }
 
     /// The way into the sections.
     pub fn sections(&self) -> &S {
-        &self.sections
+        &self.channel.sections
     }
 
     /// Stops the device, disconnects its vectors, and takes all memory back, once. Every step is taken, whatever the others
@@ -108,8 +80,9 @@ impl<S: Sections> ModeSetting<S> {
         if std::mem::replace(&mut self.stopped, true) {
             return Ok(());
         }
-        let Foundation { device, transport, .. } = &self.foundation;
-        let (quiet, mut states, stopped) = lifecycle::stop(device, transport, || self.sections.disconnect());
+        let Foundation { device, transport, .. } = &self.channel.foundation;
+        let (quiet, mut states, stopped) =
+            lifecycle::stop(device, transport, || self.channel.sections.disconnect());
         // What may still be reached stays lent until the device is closed.
         if let Some(quiet) = quiet {
             states.iter_mut().for_each(|state| state.reclaim(&quiet));
@@ -118,102 +91,6 @@ impl<S: Sections> ModeSetting<S> {
             resources.chain(cursors).for_each(|resource| drop(resource.backing.stopped(&quiet)));
         }
         stopped
-    }
-
-    /// Runs `routine` serialized with the handler of a part, unless the device has failed.
-    pub(super) fn section<R>(&self, part: Part, routine: impl FnOnce(&mut State) -> Result<R>) -> Result<R> {
-        self.foundation.signals.check()?;
-        self.sections.enter(part, routine)?.map_err(|error| error.on(self.address()))
-    }
-
-    pub(super) fn control<R>(&self, routine: impl FnOnce(&mut Control) -> Result<R>) -> Result<R> {
-        self.section(Part::Control, |state| routine(state.control()?))
-    }
-
-    /// Looks into the control queue's state until something is found: at first, and after each answer. `None` where
-    /// `timeout` went by.
-    pub(super) fn wait_for<R>(
-        &self,
-        timeout: Duration,
-        mut look: impl FnMut(&mut Control) -> Result<Option<R>>,
-    ) -> Result<Option<R>> {
-        let deadline = Instant::now().checked_add(timeout);
-        loop {
-            let found = self.control(|control| {
-                let found = look(control)?;
-                if found.is_none() {
-                    control.expect();
-                }
-                Ok(found)
-            })?;
-            let left = deadline.map_or(timeout, |at| at.saturating_duration_since(Instant::now()));
-            if found.is_some() || left.is_zero() {
-                return Ok(found);
-            }
-            self.foundation.signals.answered.wait_all(left);
-        }
-    }
-
-    /// As [`ModeSetting::wait_for`], where the device has to come to an end.
-    pub(super) fn expect<R>(&self, look: impl FnMut(&mut Control) -> Result<Option<R>>) -> Result<R> {
-        let found = self.wait_for(TIMEOUT, look)?;
-        found.ok_or_else(|| self.unanswered(self.control(|control| Ok(control.outstanding())).unwrap_or(0)))
-    }
-
-    fn unanswered(&self, outstanding: u16) -> Error {
-        let why = format!(
-            "the device has not answered within {} s; it has {outstanding} commands",
-            TIMEOUT.as_secs()
-        );
-        Error::new(ErrorKind::Device, "wait for the control queue").on(self.address()).why(why)
-    }
-
-    /// Gives a command and waits for the answer.
-    pub(super) fn ask(&self, command: Command) -> Result<Answer> {
-        let id = self.expect(|control| control.ask(command))?;
-        self.answer(id)
-    }
-
-    fn answer(&self, id: u64) -> Result<Answer> {
-        self.expect(|control| Ok(control.take(id)))?
-    }
-
-    /// A resource of so many pixels, all zero, with its memory.
-    pub(super) fn create(&self, (width, height): (u32, u32), format: Format) -> Result<Resource> {
-        let refuse = || {
-            Error::new(ErrorKind::InvalidArgument, "making of a framebuffer")
-                .on(self.address())
-                .why(format!("{width}x{height} is not a size of 1 to {LONGEST} each way and less than 4 GiB"))
-        };
-        let len = bytes(width, height).ok_or_else(refuse)?;
-        let memory = self.foundation.dma.buffer(len as usize)?;
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        // 0 is none.
-        let id = if id == 0 { NEXT.fetch_add(1, Ordering::Relaxed) } else { id };
-        self.ask(Command::ResourceCreate2d { resource: id, format, width, height })?;
-        let backing = Backing::new(id, memory);
-        let at = backing.iova();
-        let resource = Resource { id, size: (width, height), backing, fence: None };
-        match self.ask(Command::ResourceAttachBacking { resource: id, at, len }) {
-            Ok(_) => Ok(resource),
-            Err(error) => {
-                self.release(resource, false).unwrap_or_else(|error| log::warn!("virtio-gpu: {error}"));
-                Err(error)
-            }
-        }
-    }
-
-    /// Gives a resource back, and its memory once the device has let go of it.
-    pub(super) fn release(&self, resource: Resource, attached: bool) -> Result<()> {
-        let Resource { id, backing, .. } = resource;
-        let mut backing = Some(backing);
-        let [first, second] = self.expect(|control| control.release(id, &mut backing, attached))?;
-        let detached = self.answer(first);
-        if first == second {
-            return detached.map(drop);
-        }
-        let forgotten = self.answer(second);
-        detached.and(forgotten).map(drop)
     }
 
     fn scanout(&mut self, connector: u32) -> Result<&mut Scanout> {
@@ -230,7 +107,10 @@ impl<S: Sections> ModeSetting<S> {
         let address = self.address();
         let fence = self.framebuffers.get(&framebuffer.id()).and_then(|resource| resource.fence);
         if let Some(id) = fence
-            && matches!(self.control(|control| Ok(control.fences().outcome(id)))?, Some(Outcome::Pending))
+            && matches!(
+                self.channel.control(|control| Ok(control.fences().outcome(id)))?,
+                Some(Outcome::Pending)
+            )
         {
             return Err(Error::new(ErrorKind::Busy, operation)
                 .on(address)
@@ -268,7 +148,7 @@ impl<S: Sections> ModeSetting<S> {
         let since = self.scanout(connector)?.since(id).filter(|_| !fresh);
         let flip =
             super::control::Flip { scanout: connector, resource: id, size, damage: &parts[..count], since };
-        let (fence, changes) = self.expect(|control| control.flip(&flip))?;
+        let (fence, changes) = self.channel.expect(|control| control.flip(&flip))?;
         self.scanout(connector)?.flipped(id, fence, changes);
         if let Some(resource) = self.framebuffers.get_mut(&id) {
             resource.fence = Some(fence);
@@ -280,24 +160,24 @@ impl<S: Sections> ModeSetting<S> {
 impl<S: Sections> Display for ModeSetting<S> {
     fn connectors(&mut self) -> Result<Vec<Connector>> {
         // What changes from here on has not been seen.
-        self.seen = self.section(Part::Config, |state| Ok(state.config()?.changes()))?;
-        super::connectors::read(self)
+        self.seen = self.channel.section(Part::Config, |state| Ok(state.config()?.changes()))?;
+        connectors::read(&self.channel)
     }
 
     fn wait_for_change(&mut self, timeout: Duration) -> Result<bool> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
-            let changes = self.section(Part::Config, |state| Ok(state.config()?.changes()))?;
+            let changes = self.channel.section(Part::Config, |state| Ok(state.config()?.changes()))?;
             let left = deadline.map_or(timeout, |at| at.saturating_duration_since(Instant::now()));
             if changes != self.seen || left.is_zero() {
                 return Ok(changes != self.seen);
             }
-            self.foundation.signals.changed.wait_all(left);
+            self.channel.foundation.signals.changed.wait_all(left);
         }
     }
 
     fn create_framebuffer(&mut self, width: u32, height: u32) -> Result<Framebuffer> {
-        let resource = self.create((width, height), Format::B8g8r8x8)?;
+        let resource = self.channel.create((width, height), Format::B8g8r8x8)?;
         let id = resource.id;
         self.framebuffers.insert(id, resource);
         Ok(Framebuffer::new(id, width, height))
@@ -306,7 +186,7 @@ impl<S: Sections> Display for ModeSetting<S> {
     fn destroy_framebuffer(&mut self, framebuffer: Framebuffer) -> Result<()> {
         let shown = self.scanouts.iter().any(|scanout| scanout.is_showing(framebuffer.id()));
         if !shown && let Some(resource) = self.framebuffers.remove(&framebuffer.id()) {
-            return self.release(resource, true);
+            return self.channel.release(resource, true);
         }
         let (kind, why) = match shown {
             true => (ErrorKind::Busy, "it is shown"),
@@ -343,7 +223,7 @@ impl<S: Sections> Display for ModeSetting<S> {
     fn wait(&mut self, fence: Fence, timeout: Duration) -> Result<bool> {
         let Fence(id) = fence;
         let address = self.address();
-        let passed = self.wait_for(timeout, |control| match control.fences().outcome(id) {
+        let passed = self.channel.wait_for(timeout, |control| match control.fences().outcome(id) {
             Some(Outcome::Passed) => Ok(Some(())),
             Some(Outcome::Pending) => Ok(None),
             Some(Outcome::Failed(error)) => Err(error),
@@ -355,7 +235,7 @@ impl<S: Sections> Display for ModeSetting<S> {
     }
 
     fn passed(&mut self) -> Result<Option<Fence>> {
-        self.control(|control| match control.fences().untold() {
+        self.channel.control(|control| match control.fences().untold() {
             Some(error) => Err(error),
             None => Ok(control.fences().passed().map(Fence)),
         })
@@ -363,19 +243,24 @@ impl<S: Sections> Display for ModeSetting<S> {
 
     fn disable(&mut self, connector: u32) -> Result<()> {
         self.scanout(connector)?;
-        self.ask(Command::SetScanout { scanout: connector, resource: 0, part: Rectangle::whole(0, 0) })?;
+        self.channel.ask(Command::SetScanout {
+            scanout: connector,
+            resource: 0,
+            part: Rectangle::whole(0, 0),
+        })?;
         self.scanout(connector)?.disable();
         Ok(())
     }
 
     fn set_cursor(&mut self, connector: u32, cursor: Option<&Cursor>) -> Result<()> {
         self.scanout(connector)?;
-        super::cursor::set(self, connector, cursor)
+        let scanout = &mut self.scanouts[connector as usize];
+        cursor::set(&self.channel, connector, scanout, cursor)
     }
 
     fn move_cursor(&mut self, connector: u32, x: u32, y: u32) -> Result<()> {
         self.scanout(connector)?.position = (x, y);
-        super::cursor::moved(self, connector)
+        cursor::moved(&self.channel, connector, &self.scanouts[connector as usize])
     }
 }
 

@@ -3,12 +3,13 @@
 //! In reading order: `command` is what is said, `config` what the device tells of itself; `backing` is the memory that it
 //! reads, and how that comes back; `fence` is the order in which flips end; `control` and `pointer` are the two queues, and
 //! `state` what each vector has of all that. [`Setup`] is a device that does not run yet, [`Sections`] are the ways into its
-//! vectors, and [`ModeSetting`] is the display over any of them, with a `scanout` for each connector, `flip`, `cursor` and
-//! `connectors`. [`VirtioGpu`], here, is all that with vectors of its own; a port of a miniport connects them otherwise.
+//! vectors, `channel` gives commands by them and has the answers; [`ModeSetting`] is the display on that, with a `resource` for
+//! each framebuffer, a `scanout` for each connector, `flip`, `cursor` and `connectors`. [`VirtioGpu`], here, is all that with vectors of its own; a port of a miniport connects them otherwise.
 //!
 //! Source: VIRTIO 1.2, 5.7.
 
 mod backing;
+mod channel;
 mod command;
 mod config;
 mod connectors;
@@ -18,6 +19,7 @@ mod display;
 mod fence;
 mod flip;
 mod pointer;
+mod resource;
 mod scanout;
 mod sections;
 mod selftest;
@@ -87,15 +89,16 @@ impl Driver for VirtioGpu {
     }
 
     fn identify(&mut self) -> Result<Vec<(&'static str, String)>> {
-        let features = self.display.foundation.transport.features();
+        let features = self.display.channel.foundation.transport.features();
         let layout = if features.contains(Features::RING_PACKED) { "packed" } else { "split" };
-        let entries = self.display.control(|control| Ok(control.entries()))?;
+        let entries = self.display.channel.control(|control| Ok(control.entries()))?;
         // Who waits for a change still hears of it.
-        let displays =
-            connectors::read(&self.display)?.into_iter().map(|connector| match connector.preferred() {
-                Some(mode) => mode.to_string(),
-                None => "none".into(),
-            });
+        let displays = connectors::read(&self.display.channel)?.into_iter().map(|connector| match connector
+            .preferred()
+        {
+            Some(mode) => mode.to_string(),
+            None => "none".into(),
+        });
         let vectors = self.interrupts.statistics();
         let mode = vectors.first().map(|vector| vector.mode.to_string()).unwrap_or_default();
         Ok(vec![
@@ -109,7 +112,7 @@ impl Driver for VirtioGpu {
     }
 
     fn selftest(&mut self) -> Vec<Check> {
-        selftest::run(&self.display)
+        selftest::run(&self.display.channel)
     }
 
     fn display(&mut self) -> Option<&mut dyn Display> {

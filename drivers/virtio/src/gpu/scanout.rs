@@ -1,6 +1,6 @@
 //! What a scanout shows, as the program has it.
 
-use super::display::Resource;
+use super::resource::Resource;
 
 /// A scanout.
 #[derive(Debug, Default)]

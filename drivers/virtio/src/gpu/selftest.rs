@@ -4,21 +4,21 @@ use dirql::class::display::Rectangle;
 use dirql::selftest::Check;
 use dirql::{Error, ErrorKind, Result};
 
+use super::channel::Channel;
 use super::command::{Command, Format};
 use super::config::VIRTIO_GPU_F_EDID;
-use super::display::ModeSetting;
 use super::sections::Sections;
 
 /// Tries a register, the displays, their descriptions, and a resource from its making to its end.
-pub(super) fn run<S: Sections>(display: &ModeSetting<S>) -> Vec<Check> {
-    let transport = &display.foundation.transport;
+pub(super) fn run<S: Sections>(channel: &Channel<S>) -> Vec<Check> {
+    let transport = &channel.foundation.transport;
     let has_edid = transport.features().contains(VIRTIO_GPU_F_EDID);
     let status = transport.needs_reset().and_then(|needed| match needed {
         false => Ok("the device works".into()),
         true => Err(Error::new(ErrorKind::Device, "device status").why("the device needs a reset")),
     });
     // Who waits for a change still hears of it.
-    let connectors = super::connectors::read(display);
+    let connectors = super::connectors::read(channel);
     let (connected, described) = connectors.as_ref().map_or((0, 0), |connectors| {
         let connected = connectors.iter().filter(|connector| connector.connected);
         (connected.clone().count(), connected.filter(|connector| connector.edid.is_some()).count())
@@ -33,7 +33,7 @@ pub(super) fn run<S: Sections>(display: &ModeSetting<S>) -> Vec<Check> {
     } else {
         Check::absent("EDID", "not offered, or no monitor")
     };
-    let resource = resource(display).map(|()| "made, filled by a fenced transfer, and given back".into());
+    let resource = resource(channel).map(|()| "made, filled by a fenced transfer, and given back".into());
     vec![
         Check::of("device status", status),
         Check::of("displays", displays),
@@ -43,12 +43,12 @@ pub(super) fn run<S: Sections>(display: &ModeSetting<S>) -> Vec<Check> {
 }
 
 /// Makes a resource, has the device take it over, and gives it back.
-fn resource<S: Sections>(display: &ModeSetting<S>) -> Result<()> {
+fn resource<S: Sections>(channel: &Channel<S>) -> Result<()> {
     const SIDE: u32 = 64;
-    let mut resource = display.create((SIDE, SIDE), Format::B8g8r8x8)?;
+    let mut resource = channel.create((SIDE, SIDE), Format::B8g8r8x8)?;
     resource.backing.pixels().fill(0x00ff_00ff);
     let part = Rectangle::whole(SIDE, SIDE);
-    let taken = display.ask(Command::TransferToHost2d { resource: resource.id, part, offset: 0 });
-    let released = display.release(resource, true);
+    let taken = channel.ask(Command::TransferToHost2d { resource: resource.id, part, offset: 0 });
+    let released = channel.release(resource, true);
     taken.and(released.map(|()| super::command::Answer::NoData)).map(drop)
 }

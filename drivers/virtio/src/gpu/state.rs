@@ -9,7 +9,7 @@ use super::pointer::Pointer;
 use super::signals::Signals;
 use crate::lifecycle::Quiet;
 use crate::transport::Transport;
-use crate::transport::register::{ISR_CONFIG, ISR_QUEUE};
+use crate::transport::register::ISR_CONFIG;
 
 /// What a vector tells of.
 #[derive(Debug)]
@@ -32,15 +32,11 @@ impl State {
     }
 
     fn try_handle(&mut self) -> Result<Handled> {
-        // With messages, nothing says what they are for but their vector.
-        let isr = match self.mode {
-            Mode::Intx => self.transport.isr()?,
-            _ => ISR_QUEUE | ISR_CONFIG,
-        };
-        if isr & (ISR_QUEUE | ISR_CONFIG) == 0 {
+        let causes = self.transport.causes(self.mode)?;
+        if causes == 0 {
             return Ok(Handled::No);
         }
-        if let Some(config) = self.config.as_mut().filter(|_| isr & ISR_CONFIG != 0) {
+        if let Some(config) = self.config.as_mut().filter(|_| causes & ISR_CONFIG != 0) {
             config.handle()?;
         }
         if let Some(control) = &mut self.control {

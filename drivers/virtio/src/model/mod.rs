@@ -28,6 +28,7 @@ mod function;
 pub mod gpu;
 mod net;
 mod options;
+mod plugged;
 mod ring;
 pub mod rng;
 mod window;
@@ -36,10 +37,10 @@ mod wire;
 use dirql::class::net::Mac;
 use dirql::{Device, Result};
 
-use self::function::Identity;
 use self::net::Nic;
 pub use self::net::{Delivery, Sent};
 pub use self::options::Options;
+use self::plugged::Identity;
 pub use self::window::{Area, Taken, Window};
 pub use self::wire::Wire;
 
@@ -72,7 +73,7 @@ impl Adapter {
     /// As [`Device::from_backend`].
     pub fn plug_in(self) -> Result<(Device, Wire)> {
         let identity = Identity { ids: (0x1041, 0x1000), class: 0x02_0000 };
-        let (device, nic, window) = function::plug_in(self.nic, &identity)?;
+        let (device, nic, window) = plugged::plug_in(self.nic, &identity)?;
         Ok((device, Wire::new(nic, window)))
     }
 }

@@ -9,7 +9,8 @@ use dirql::{Device, Result};
 
 use super::Options;
 use super::common::Common;
-use super::function::{self, Function, Identity, lock};
+use super::function::{Function, lock};
+use super::plugged::{self, Identity};
 use super::ring::Queue;
 use super::window::Window;
 
@@ -42,7 +43,7 @@ impl Source {
     /// As [`Device::from_backend`].
     pub fn plug_in(self) -> Result<(Device, Feed)> {
         let identity = Identity { ids: (0x1044, 0x1005), class: 0x00_ff00 };
-        let (device, source, window) = function::plug_in(self, &identity)?;
+        let (device, source, window) = plugged::plug_in(self, &identity)?;
         Ok((device, Feed { source, window }))
     }
 

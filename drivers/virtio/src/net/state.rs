@@ -10,7 +10,7 @@ use dirql::{Error, ErrorKind, Result};
 
 use super::config::Cable;
 use crate::transport::Transport;
-use crate::transport::register::{ISR_CONFIG, ISR_QUEUE};
+use crate::transport::register::ISR_CONFIG;
 
 /// What a vector tells of.
 #[derive(Debug)]
@@ -76,15 +76,11 @@ impl State {
     }
 
     fn try_handle(&mut self) -> Result<Handled> {
-        // With messages, nothing says what they are for but their vector.
-        let isr = match self.mode {
-            Mode::Intx => self.transport.isr()?,
-            _ => ISR_QUEUE | ISR_CONFIG,
-        };
-        if isr & (ISR_QUEUE | ISR_CONFIG) == 0 {
+        let causes = self.transport.causes(self.mode)?;
+        if causes == 0 {
             return Ok(Handled::No);
         }
-        let changed = isr & ISR_CONFIG != 0 && self.look()?;
+        let changed = causes & ISR_CONFIG != 0 && self.look()?;
         let waiting = if changed { &self.all } else { &self.queues };
         waiting.iter().for_each(Schedule::schedule);
         Ok(Handled::Yes)

@@ -15,13 +15,16 @@ pub mod vectors;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use dirql::interrupt::Mode;
 use dirql::region::{Bar, Register, Value};
 use dirql::{Address, Device, Error, ErrorKind, Result};
 
 use self::capability::{Kind, Structure};
 pub use self::doorbell::Doorbell;
 pub use self::queue::Areas;
-use self::register::{CONFIG_GENERATION, DEVICE_STATUS, DRIVER_OK, FAILED, NEEDS_RESET};
+use self::register::{
+    CONFIG_GENERATION, DEVICE_STATUS, DRIVER_OK, FAILED, ISR_CONFIG, ISR_QUEUE, NEEDS_RESET,
+};
 use crate::features::Features;
 
 /// How long a device may take to reset.
@@ -115,6 +118,15 @@ impl Transport {
     /// Where the register cannot be accessed.
     pub fn isr(&self) -> Result<u8> {
         self.isr.bar.read(Register::new(self.isr.at.offset, "ISR status"))
+    }
+
+    /// What an interrupt is for, as bits of the ISR status. A message does not say: it may be for all that its vector tells of.
+    ///
+    /// # Errors
+    /// Where the register cannot be accessed.
+    pub fn causes(&self, mode: Mode) -> Result<u8> {
+        const ALL: u8 = ISR_QUEUE | ISR_CONFIG;
+        if mode == Mode::Intx { Ok(self.isr()? & ALL) } else { Ok(ALL) }
     }
 
     /// Reads the device's own configuration as of one time: `read` is called again where it changed meanwhile.

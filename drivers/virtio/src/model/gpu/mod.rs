@@ -15,7 +15,7 @@ use self::device::Gpu;
 pub use self::host::{Picture, Pointer};
 pub use self::options::{Lie, Options};
 pub use self::screen::Screen;
-use super::function::{self, Identity};
+use super::plugged::{self, Identity};
 
 /// A graphics adapter that is not plugged in yet.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Card {
     /// As [`Device::from_backend`].
     pub fn plug_in(self) -> Result<(Device, Screen)> {
         let identity = Identity { ids: (0x1050, 0x1050), class: 0x03_8000 };
-        let (device, gpu, window) = function::plug_in(self.gpu, &identity)?;
+        let (device, gpu, window) = plugged::plug_in(self.gpu, &identity)?;
         Ok((device, Screen::new(gpu, window)))
     }
 }
