@@ -48,7 +48,7 @@ pub fn run() -> Result<()> {
 
     title("A GPU driver in userspace: its display shows a picture, by fences and interrupts")?;
     show("demo", &format!("dirql run {GPU} --seconds 1"))?;
-    let picture = picture::shown(&machine, &artifacts)?;
+    let picture = picture::shown(&machine, GPU, SCREEN, &artifacts)?;
 
     title("The devices go back, and the kernel's driver works as before")?;
     show("root", "dirql restore --all")?;

@@ -1,6 +1,7 @@
 //! The curtains of light.
 
-use super::{Light, Place};
+use super::light::Light;
+use super::place::Place;
 use crate::number::{mix, rough, smooth, step, wave};
 
 /// The colours of a curtain: at its hem, higher, and where it fades.

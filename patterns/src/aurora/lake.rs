@@ -1,6 +1,6 @@
 //! The lake.
 
-use super::over;
+use super::light::over;
 use crate::number::{hash, mix, step, wave};
 
 const DEEP: u32 = 0x03_0a14;

@@ -1,6 +1,7 @@
 //! The mountains.
 
-use super::{Place, SHORE, over};
+use super::light::over;
+use super::place::{Place, SHORE};
 use crate::number::{mix, rough, smooth, step};
 
 struct Range {

@@ -6,17 +6,15 @@
 mod curtain;
 mod lake;
 mod land;
+mod light;
 mod name;
+mod place;
 mod stars;
 
 use crate::number::mix;
 use curtain::Curtain;
-
-/// Red, green and blue, each from 0 to 1 and beyond.
-type Light = [f32; 3];
-
-/// Where the water begins, of the height.
-const SHORE: f32 = 0.775;
+use light::{Light, colour};
+use place::{Place, SHORE};
 
 /// The sky's colours, from above: how far down, and which.
 const SKY: [(f32, Light); 4] = [
@@ -41,25 +39,6 @@ pub fn draw(pixels: &mut [u32], width: usize) {
     lake::draw(pixels, width, shore);
 }
 
-/// The size of the whole picture. Lengths in it are in heights.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    width: usize,
-    height: usize,
-}
-
-impl Place {
-    /// How far from the middle a column is.
-    fn across(self, x: usize) -> f32 {
-        (x as f32 + 0.5 - self.width as f32 / 2.0) / self.height as f32
-    }
-
-    /// How far from above a line is.
-    fn down(self, y: usize) -> f32 {
-        (y as f32 + 0.5) / self.height as f32
-    }
-}
-
 fn sky(pixels: &mut [u32], place: Place) {
     let curtains = curtain::all(place);
     for (y, line) in pixels.chunks_exact_mut(place.width).enumerate() {
@@ -82,33 +61,4 @@ fn backdrop(down: f32) -> Light {
         upper = lower;
     }
     upper.1
-}
-
-/// A pixel of so much light: what is bright gets whiter, and never more than white.
-fn colour(light: Light) -> u32 {
-    let [red, green, blue] = light.map(|part| {
-        let shown = part * (1.0 + part * 0.12) / (1.0 + part * 0.62);
-        // The eye, and the screen, take a square root of it, nearly.
-        let root = shown.max(0.0).sqrt();
-        (root.min(1.0) * 255.0 + 0.5) as u32
-    });
-    red << 16 | green << 8 | blue
-}
-
-/// A pixel of which a share is another one's.
-fn over(below: u32, above: u32, share: f32) -> u32 {
-    [16, 8, 0].into_iter().fold(0, |pixel, shift| {
-        let part = |of: u32| (of >> shift & 0xff) as f32;
-        let mixed = mix(part(below), part(above), share.clamp(0.0, 1.0));
-        pixel | ((mixed + 0.5) as u32) << shift
-    })
-}
-
-/// A pixel with more light of a colour.
-fn lit(below: u32, light: u32, share: f32) -> u32 {
-    [16, 8, 0].into_iter().fold(0, |pixel, shift| {
-        let part = |of: u32| (of >> shift & 0xff) as f32;
-        let sum = part(below) + part(light) * share.max(0.0);
-        pixel | ((sum + 0.5).min(255.0) as u32) << shift
-    })
 }

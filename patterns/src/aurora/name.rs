@@ -1,6 +1,7 @@
 //! The name, drawn with a round pen.
 
-use super::{Place, lit, over};
+use super::light::{lit, over};
+use super::place::Place;
 use crate::number::mix;
 
 /// Where the letters stand, and how high a small one is, of the picture's height.

@@ -1,6 +1,7 @@
 //! The stars.
 
-use super::{Place, lit};
+use super::light::lit;
+use super::place::Place;
 use crate::number::{hash, step};
 
 /// Fields in a height, with a star in some of them.

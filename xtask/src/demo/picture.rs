@@ -1,6 +1,5 @@
 //! The picture on the GPU's screen, seen from outside.
 
-use super::{GPU, SCREEN};
 use dirql_lab::{Machine, Result, Screen};
 use dirql_patterns::Pattern;
 use std::fs::File;
@@ -13,9 +12,13 @@ const INTERRUPT: i32 = 2;
 
 /// Shows the picture, takes the screen's dump, and leaves it in the directory as PNG; fails unless it is, pixel for pixel,
 /// the one that is drawn here.
-pub fn shown(machine: &Machine, directory: &Path) -> Result<PathBuf> {
-    let (name, width, height) = SCREEN;
-    let words = format!("dirql display {GPU} pattern");
+pub fn shown(
+    machine: &Machine,
+    gpu: &str,
+    (name, width, height): (&str, usize, usize),
+    directory: &Path,
+) -> Result<PathBuf> {
+    let words = format!("dirql display {gpu} pattern");
     writeln!(io::stdout().lock(), "\ndemo$ {words}")?;
     let running = machine.command(&words).user("demo").spawn()?;
     let output = running.until(PATIENCE, |output| output.error_text().contains("showing "))?;

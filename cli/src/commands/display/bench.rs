@@ -8,7 +8,8 @@ use dirql::{Error, ErrorKind, Result};
 use dirql_patterns::Pattern;
 use serde_json::{Value, json};
 
-use super::{Start, on, pass};
+use super::fence::pass;
+use super::start::{Start, on};
 use crate::args;
 use crate::device::Running;
 use crate::output::{Outcome, Output};

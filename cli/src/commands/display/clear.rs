@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::screen::Screen;
-use super::{Start, on};
+use super::start::{Start, on};
 use crate::args::Place;
 use crate::output::{Outcome, Output};
 use crate::picture::Picture;

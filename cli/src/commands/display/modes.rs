@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use dirql::class::display::{Connector, Edid, Mode};
 use serde_json::{Value, json};
 
-use super::{Start, on};
+use super::start::{Start, on};
 use crate::output::{Outcome, Output};
 use crate::table::Table;
 

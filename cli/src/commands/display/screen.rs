@@ -3,7 +3,7 @@
 use dirql::class::display::{Connector, Display, Framebuffer, Mode};
 use dirql::{Code, Error, ErrorKind, Result};
 
-use super::pass;
+use super::fence::pass;
 use crate::picture::Picture;
 use crate::signals::Stop;
 

@@ -7,7 +7,7 @@ use dirql::{Address, Result};
 use serde_json::{Value, json};
 
 use super::screen::{Screen, check_room};
-use super::{Start, on};
+use super::start::{Start, on};
 use crate::args::Place;
 use crate::device::Running;
 use crate::output::{Outcome, Output};

@@ -5,8 +5,7 @@ use std::fs;
 use dirql::class::display::{Display, Fence, Rectangle};
 use dirql::{Error, Result};
 
-use super::steps::{Head, pass};
-use super::wrong;
+use super::head::{Head, pass, wrong};
 
 /// Pixels of a flip's lines, and its lines.
 const SIDE: u32 = 64;

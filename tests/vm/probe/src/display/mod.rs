@@ -13,21 +13,17 @@
 //! - `pause:FILE`: says so, and waits until the file exists
 
 mod flips;
+mod head;
+mod pause;
 mod steps;
-
-use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use dirql::driver::{Registration, Settings};
 use dirql::interrupt::Mode;
 use dirql::pci::Address;
 use dirql::{Device, Error, ErrorKind, Result};
 
+use head::wrong;
 use steps::Steps;
-
-/// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Starts the display with interrupts of this kind, or the best, and takes the steps.
 pub fn run(address: Address, interrupts: &str, steps: &[&str]) -> Result<()> {
@@ -48,21 +44,4 @@ pub fn run(address: Address, interrupts: &str, steps: &[&str]) -> Result<()> {
     let mut taken = Steps::new(display);
     steps.iter().try_for_each(|step| taken.take(step))?;
     started.stop()
-}
-
-/// Says that it is here, and waits until somebody makes the file.
-fn pause(file: &str) -> Result<()> {
-    println!("at {file}");
-    let deadline = Instant::now() + PATIENCE;
-    while !Path::new(file).exists() {
-        if Instant::now() >= deadline {
-            return Err(wrong(format!("nobody made {file}")));
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
-}
-
-fn wrong(why: String) -> Error {
-    Error::new(ErrorKind::Failure, "taking of a step").why(why)
 }

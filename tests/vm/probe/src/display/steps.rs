@@ -2,26 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::time::Instant;
 
 use dirql::Result;
 use dirql::class::display::{CURSOR_SIZE, Cursor, Display, Fence, Framebuffer, Mode, Rectangle};
 use dirql_patterns::noise;
 
-use super::{PATIENCE, flips, pause, wrong};
+use super::flips;
+use super::head::{Head, PATIENCE, pass, wrong};
+use super::pause::pause;
 
 /// A display on its way through the steps.
 pub struct Steps<'d> {
     pub display: &'d mut dyn Display,
     heads: BTreeMap<u32, Head>,
-}
-
-/// A connector that shows something.
-pub struct Head {
-    pub mode: Mode,
-    pub pair: [Framebuffer; 2],
-    /// Which of the two is shown.
-    pub shown: usize,
 }
 
 impl<'d> Steps<'d> {
@@ -135,15 +128,6 @@ impl<'d> Steps<'d> {
 
     fn pass(&mut self, fence: Fence) -> Result<()> {
         pass(self.display, fence)
-    }
-}
-
-/// Waits until a fence has passed.
-pub fn pass(display: &mut dyn Display, fence: Fence) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    match display.wait(fence, deadline.saturating_duration_since(Instant::now()))? {
-        true => Ok(()),
-        false => Err(wrong(format!("{fence:?} has not passed"))),
     }
 }
 

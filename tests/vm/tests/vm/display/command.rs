@@ -2,8 +2,8 @@
 
 use super::life::next;
 use super::pixels::screen;
+use super::rows::{GPU, INTERRUPT, MEMLOCK, PATIENCE, ROWS, Row, each, machine};
 use super::screens::shows;
-use super::{GPU, INTERRUPT, MEMLOCK, PATIENCE, ROWS, Row, each, machine};
 use crate::traffic::no_faults;
 use crate::{check, test};
 use dirql_lab::{Machine, Result};
@@ -69,11 +69,9 @@ fn commands(machine: &Machine, row: &Row) -> Result<()> {
     let interrupts = report["interrupts"].as_u64() > Some(0);
     check(measured && interrupts == row.is_virtio(), || output.to_string())?;
     for damage in &damages {
-        let (rate, fence) = (damage["rate"].as_f64(), damage["fence_ns"]["p50"].as_u64());
-        println!(
-            "{} ({}): {} {rate:?} flips/s, fence {fence:?} ns",
-            row.name, row.interrupts, damage["damage"]
-        );
+        let (width, rate) = (&damage["damage"]["width"], damage["rate"].as_f64().unwrap_or(0.0));
+        let fence = &damage["fence_ns"]["p50"];
+        println!("{} ({}), {width} wide: {rate:.0} flips/s, fence {fence} ns", row.name, row.interrupts);
     }
     Ok(())
 }

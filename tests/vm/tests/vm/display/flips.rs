@@ -1,8 +1,8 @@
 //! Ten thousand page flips: each is seen by the device once and in its order, its fence passes, and nothing is left behind.
 
 use super::pixels::screen;
+use super::rows::{BOCHS, GPU, ROWS, Row, bind, builder, each};
 use super::screens::shows;
-use super::{BOCHS, GPU, ROWS, Row, bind, builder, each};
 use crate::traffic::no_faults;
 use crate::{check, test};
 use dirql_lab::{Machine, Result, Screen};

@@ -1,8 +1,8 @@
 //! Displays whose program dies, that are pulled out, and that the kernel has back.
 
 use super::pixels::screen;
+use super::rows::{BOCHS, GPU, INTERRUPT, KILL, MEMLOCK, PATIENCE, ROWS, Row, builder, each, machine};
 use super::screens::shows;
-use super::{BOCHS, GPU, INTERRUPT, KILL, MEMLOCK, PATIENCE, ROWS, Row, builder, each, machine};
 use crate::frames::Random;
 use crate::traffic::no_faults;
 use crate::{check, test};

@@ -1,6 +1,6 @@
 //! The display miniports: the Windows interfaces on the hardware's own three vectors, and on one, during flips.
 
-use super::{GPU, PATIENCE, Row, bind, builder};
+use super::rows::{GPU, PATIENCE, Row, bind, builder};
 use crate::traffic::no_faults;
 use crate::{check, test};
 use dirql_lab::{Machine, Result};

@@ -1,8 +1,8 @@
 //! Monitors that change, more than one of them, and the cursor: what a virtio-gpu alone has.
 
 use super::pixels::{cursor, screen};
+use super::rows::{GPU, INTERRUPT, PATIENCE, Row, bind, builder};
 use super::screens::shows;
-use super::{GPU, INTERRUPT, PATIENCE, Row, bind, builder};
 use crate::traffic::no_faults;
 use crate::{check, test};
 use dirql_lab::{Machine, Result};

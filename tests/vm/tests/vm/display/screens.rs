@@ -1,7 +1,7 @@
 //! Pixels: of whole frames, of damaged parts, of images.
 
 use super::pixels::{screen, with_part, write_png};
-use super::{BOCHS, GPU, INTERRUPT, PATIENCE, ROWS, Row, each, machine};
+use super::rows::{BOCHS, GPU, INTERRUPT, PATIENCE, ROWS, Row, each, machine};
 use crate::traffic::no_faults;
 use crate::{check, test};
 use dirql_lab::{Machine, Result, Screen};
