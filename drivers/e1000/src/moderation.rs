@@ -1,57 +1,52 @@
-//! How often the chip interrupts for a queue: often while little is to do, seldom while much is.
+//! How long the poller rests before it has itself interrupted: not at all while little is to do, and longer while much is.
 //!
-//! An interrupt that finds few frames has cost more than they have; one that comes late finds a full ring. So the time
-//! between two of them grows until each finds about half of a ring. It delays nothing that comes after a pause: only
-//! an interrupt that follows another one closely waits.
+//! An interrupt that finds few frames has cost more than they have; one that comes late finds a full ring. So a rest
+//! grows until each wait finds about half of a ring. A rest in vain ends the rush: the next frame is told at once.
+//!
+//! Source: the kernel's `napi_defer_hard_irqs` (`Documentation/networking/napi.rst`).
 
-use dirql::Result;
-use dirql::region::{Bar, Register};
+use std::time::Duration;
 
-/// At most 20,000 interrupts a second, and at least 500 where there is so much to do, in units of 256 ns.
+/// The chip's own limit, of the pollers that do not rest: 20,000 interrupts a second, in units of 256 ns.
 pub const LEAST: u32 = 195;
-const MOST: u32 = 7812;
-/// So many frames at an interrupt are few enough that nobody should wait for them.
+/// Rests, in microseconds.
+const SHORTEST: u32 = 125;
+const LONGEST: u32 = 2000;
+/// So many frames at a time are few enough that nobody should wait for them.
 const FEW: u64 = 8;
-/// So many at an interrupt are aimed at: of a steady stream, one of the intervals, of which each is twice the one before,
-/// finds as many.
+/// So many at a time are aimed at: of a steady stream, one of the rests, of which each is twice the one before, finds as
+/// many.
 const WANTED: std::ops::RangeInclusive<u64> = 96..=192;
 
-/// The time between a queue's interrupts.
-#[derive(Debug)]
+/// A queue's rests.
+#[derive(Debug, Default)]
 pub struct Moderation {
-    register: Register<u32>,
-    interval: u32,
+    rest: u32,
     frames: u64,
 }
 
 impl Moderation {
-    /// Of the queue whose interval is in `register`, where [`LEAST`] was written.
-    pub fn new(register: Register<u32>) -> Self {
-        Self { register, interval: LEAST, frames: 0 }
+    /// The rest after so many frames have passed the queue since the beginning.
+    pub fn rest(&mut self, frames: u64) -> Duration {
+        self.rest = next(self.rest, frames - self.frames);
+        self.frames = frames;
+        Duration::from_micros(self.rest.into())
     }
 
-    /// Moderates before the queue is armed; so many frames have passed it since the beginning.
-    ///
-    /// # Errors
-    /// Where the register cannot be written.
-    pub fn moderate(&mut self, bar: &Bar, frames: u64) -> Result<()> {
-        let interval = next(self.interval, frames - self.frames);
-        self.frames = frames;
-        if std::mem::replace(&mut self.interval, interval) == interval {
-            return Ok(());
-        }
-        bar.write(self.register, interval)
+    /// It was in vain.
+    pub fn end(&mut self) {
+        self.rest = 0;
     }
 }
 
-/// The interval after an interrupt that found so many frames.
-fn next(interval: u32, frames: u64) -> u32 {
+/// The rest after one that found so many frames.
+fn next(rest: u32, frames: u64) -> u32 {
     if frames < FEW || frames > *WANTED.end() {
-        (interval / 2).max(LEAST)
+        if rest > SHORTEST { rest / 2 } else { 0 }
     } else if frames < *WANTED.start() {
-        (interval * 2).min(MOST)
+        (rest * 2).clamp(SHORTEST, LONGEST)
     } else {
-        interval
+        rest
     }
 }
 
@@ -59,26 +54,28 @@ fn next(interval: u32, frames: u64) -> u32 {
 mod tests {
     use super::*;
 
-    /// The interval that a steady stream of so many frames a second comes to.
-    fn settled(rate: u64) -> u32 {
-        let came = |interval: u32| rate * u64::from(interval) * 256 / 1_000_000_000;
-        (0..50).fold(LEAST, |interval, _| next(interval, came(interval)))
+    /// Frames that come meanwhile, of so many a second.
+    fn come(rate: u64, rest: u32) -> u64 {
+        // Some more while the others are looked at.
+        rate * (u64::from(rest) + 80) / 1_000_000
     }
 
     #[test]
     fn much_is_bundled_and_little_is_not_kept_waiting() {
-        assert_eq!((settled(100), settled(100_000), settled(5_000_000)), (LEAST, LEAST, LEAST));
-        for rate in (200_000..3_800_000).step_by(12_345) {
-            let interval = settled(rate);
-            let frames = rate * u64::from(interval) * 256 / 1_000_000_000;
-            assert!(WANTED.contains(&frames), "{rate}: {frames} frames each {interval}");
+        let settled = |rate| (0..50).fold(0, |rest, _| next(rest, come(rate, rest)));
+        assert_eq!((settled(100), settled(20_000), settled(10_000_000)), (0, 0, 0));
+        for rate in (110_000..900_000).step_by(12_345) {
+            let rest = settled(rate);
+            assert!(rest >= SHORTEST && WANTED.contains(&come(rate, rest)), "{rate}: {rest} µs");
         }
     }
 
     #[test]
-    fn where_each_takes_long_there_are_fewer_and_then_as_many_again() {
-        let after = |from, frames| (0..10).fold(from, |interval, _| next(interval, frames));
-        // As many come while an interrupt is handled, however short the interval.
-        assert_eq!((after(LEAST, 30), after(MOST, 3)), (MOST, LEAST));
+    fn a_rush_that_is_over_keeps_nobody_waiting() {
+        let mut moderation = Moderation::default();
+        let rests: Vec<_> = (1..=6).map(|turn| moderation.rest(50 * turn).as_micros()).collect();
+        assert_eq!(rests, [125, 250, 500, 1000, 2000, 2000]);
+        moderation.end();
+        assert_eq!(moderation.rest(301), Duration::ZERO);
     }
 }

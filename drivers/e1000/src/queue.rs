@@ -46,8 +46,8 @@ impl Pair {
     ) -> Result<Self> {
         let receiver = Receiver::new(dma, queue, chip.layout, limits.frame + 4)?;
         let transmitter = Transmitter::new(dma, queue, limits)?;
-        let (causes, moderation) = (wiring.causes(queue), Moderation::new(wiring.interval(queue)));
-        Ok(Self { bar, receiver, transmitter, napi: Napi::new(wait), causes, moderation })
+        let (napi, causes) = (Napi::new(wait), wiring.causes(queue));
+        Ok(Self { bar, receiver, transmitter, napi, causes, moderation: Moderation::default() })
     }
 
     /// Tells the chip where the rings are, while it stands still.
@@ -130,9 +130,13 @@ impl Source for Rings<'_> {
             || self.interest.transmits() && self.transmitter.is_reported()
     }
 
+    fn rest(&mut self) -> Duration {
+        self.moderation.rest(self.receiver.counted().0)
+    }
+
     fn arm(&mut self) -> Result<()> {
+        self.moderation.end();
         if let Some(Causes { received, sent }) = self.causes {
-            self.moderation.moderate(self.bar, self.receiver.counted().0)?;
             // What was raised while nobody listened is for nobody, but for overruns, which are counted.
             self.bar.write(ICR, (received | sent) & !INT_RXO)?;
             let wanted = if self.interest.receives() { received } else { 0 };

@@ -9,7 +9,7 @@
 
 use dirql::Result;
 use dirql::interrupt::Mode;
-use dirql::region::{Bar, Register};
+use dirql::region::Bar;
 
 use crate::chip::Chip;
 use crate::moderation::LEAST;
@@ -78,12 +78,6 @@ impl Wiring {
             (false, 1) => Some(Causes { received: RECEIVED, sent: SENT }),
             (false, _) => None,
         }
-    }
-
-    /// Where the least time between two interrupts for received frames is.
-    pub fn interval(&self, queue: u16) -> Register<u32> {
-        let [received, _] = self.queue(queue);
-        if self.is_msix { EITR.at(4 * u64::from(received)) } else { ITR }
     }
 
     /// What is never masked, beside the link.

@@ -8,6 +8,8 @@ mod frame;
 mod link;
 mod mac;
 pub mod napi;
+#[cfg(test)]
+mod napi_tests;
 mod settings;
 mod statistics;
 

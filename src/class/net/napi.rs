@@ -3,12 +3,15 @@
 //! While there is work, the program polls and the device's interrupts are off. Where there is none it arms them, *looks
 //! again*, and sleeps; what came in between the last look and the arming would else lie there until the next frame.
 //!
+//! Where much comes, it may rest for a while before that: a timer costs less than an interrupt that is armed, taken and
+//! turned off again, and the device would have kept its next one back as well.
+//!
 //! One word says how far both sides are:
 //!
 //! | state | the poller | the handler's [`Schedule::schedule`] |
 //! |---|---|---|
 //! | `POLLING` | is awake, and looks | makes it `RAISED`; nobody is to be woken |
-//! | `ARMED` | sleeps, or is about to | makes it `RAISED`, and wakes |
+//! | `ARMED` | sleeps or rests, or is about to | makes it `RAISED`, and wakes |
 //! | `RAISED` | will find that, and makes it `POLLING` | nothing more to do |
 //!
 //! The rings themselves are the poller's: a handler never touches them, so they need no lock.
@@ -41,6 +44,12 @@ pub trait Source {
     /// # Errors
     /// Where the device fails.
     fn arm(&mut self) -> Result<()>;
+
+    /// How long the poller rests, awake for nobody but who schedules it, before interrupts are armed: none, unless so much
+    /// comes that the next interrupt would find too little. Asked once each time that there is no work.
+    fn rest(&mut self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Turns interrupts off again. Also called where they are off.
     ///
@@ -158,26 +167,43 @@ impl Napi {
         }
     }
 
-    /// Arms, looks again, and sleeps.
+    /// Rests, where it is worth that; else, or in vain, arms, looks again, and sleeps.
     fn sleep(&self, source: &mut dyn Source, timeout: Duration) -> Result<bool> {
-        let state = &self.shared.state;
+        let rest = source.rest().min(timeout);
+        if !rest.is_zero() {
+            self.asleep(|woken| Ok(woken.wait_all(rest)))?;
+            if self.has_work(source)? {
+                return Ok(true);
+            }
+        }
+        let slept = self.asleep(|woken| {
+            source.arm()?;
+            // What came before the arming raised nothing.
+            if !cfg!(mutation = "not_looked_again") && source.is_pending() {
+                return Ok(true);
+            }
+            Ok(woken.wait_all(timeout - rest))
+        });
+        if matches!(slept, Ok(None)) {
+            return self.was_raised();
+        }
+        source.disarm()?;
+        Ok((slept? == Some(true)) | self.was_raised()? || source.is_pending())
+    }
+
+    /// Does `sleep`, which the handler wakes; `None` where it was called before that.
+    fn asleep(&self, sleep: impl FnOnce(&Completion) -> Result<bool>) -> Result<Option<bool>> {
+        let Shared { state, woken, .. } = &*self.shared;
         if cfg!(mutation = "raised_forgotten") {
             state.swap(ARMED, Ordering::AcqRel);
         } else if state.compare_exchange(POLLING, ARMED, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            return self.was_raised();
+            return Ok(None);
         }
-        let armed = source.arm();
-        let slept = match armed {
-            // What came before the arming raised nothing.
-            Ok(()) if !cfg!(mutation = "not_looked_again") && source.is_pending() => Ok(true),
-            Ok(()) => Ok(self.shared.woken.wait_all(timeout)),
-            Err(error) => Err(error),
-        };
+        let slept = sleep(woken);
         if state.compare_exchange(ARMED, POLLING, Ordering::AcqRel, Ordering::Acquire).is_err() {
             // Raised meanwhile. Its wake-up, where it was not slept for, is not the next one's.
-            self.shared.woken.wait_all(Duration::ZERO);
+            woken.wait_all(Duration::ZERO);
         }
-        source.disarm()?;
-        Ok(slept? | self.was_raised()? || source.is_pending())
+        slept.map(Some)
     }
 }
