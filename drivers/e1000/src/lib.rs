@@ -24,7 +24,6 @@ pub mod eeprom;
 mod filter;
 pub mod link;
 pub mod model;
-mod moderation;
 mod net;
 mod offload;
 mod queue;

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use dirql::Result;
 use dirql::class::net::napi::{Napi, Schedule, Source};
-use dirql::class::net::{Frame, Interest, Outgoing, Queue, QueueCounters};
+use dirql::class::net::{Frame, Interest, Moderation, Outgoing, Queue, QueueCounters};
 use dirql::dma::Dma;
 use dirql::interrupt::Wait;
 use dirql::region::Bar;
 
 use crate::chip::Chip;
-use crate::moderation::Moderation;
 use crate::offload::Limits;
 use crate::receive::Receiver;
 use crate::register::{ICR, IMC, IMS, INT_RXO, STATUS};

@@ -7,6 +7,7 @@ mod filter;
 mod frame;
 mod link;
 mod mac;
+mod moderation;
 pub mod napi;
 #[cfg(test)]
 mod napi_tests;
@@ -19,6 +20,7 @@ pub use filter::Filter;
 pub use frame::{Checksum, Frame, Incoming, Outgoing, ReceivedChecksum, SegmentProtocol, Segmentation};
 pub use link::Link;
 pub use mac::Mac;
+pub use moderation::Moderation;
 pub use settings::{Offloads, Settings};
 pub use statistics::{QueueCounters, Statistics};
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dirql::class::net::napi::{Napi, Schedule, Source};
-use dirql::class::net::{self, Frame, Interest, Offloads, Outgoing, QueueCounters};
+use dirql::class::net::{self, Frame, Interest, Moderation, Offloads, Outgoing, QueueCounters};
 use dirql::dma::Dma;
 use dirql::interrupt::Wait;
 use dirql::{Error, ErrorKind, Result};
@@ -21,6 +21,7 @@ pub struct Pair {
     pub transmitter: Transmitter,
     transport: Transport,
     napi: Napi,
+    moderation: Moderation,
     /// Whoever waits never sleeps, and so hears of nothing but by asking.
     polls: bool,
     /// How often the cable came back, and how often that was heeded.
@@ -47,6 +48,7 @@ impl Pair {
             transmitter: Transmitter::new(transport, dma, 2 * number + 1, offloads, mtu)?,
             transport: transport.clone(),
             napi: Napi::new(wait),
+            moderation: Moderation::default(),
             polls: wait == Wait::Poll,
             returns: returns.clone(),
             heeded: 0,
@@ -113,8 +115,9 @@ impl net::Queue for Pair {
     }
 
     fn wait(&mut self, interest: Interest, timeout: Duration) -> Result<bool> {
-        let Self { receiver, transmitter, transport, napi, polls, .. } = self;
-        napi.wait(&mut Queues { receiver, transmitter, transport, polls: *polls, interest }, timeout)
+        let Self { receiver, transmitter, transport, napi, moderation, polls, .. } = self;
+        let polls = *polls;
+        napi.wait(&mut Queues { receiver, transmitter, transport, moderation, polls, interest }, timeout)
     }
 
     fn waker(&self) -> Schedule {
@@ -133,6 +136,7 @@ struct Queues<'a> {
     receiver: &'a mut Receiver,
     transmitter: &'a mut Transmitter,
     transport: &'a Transport,
+    moderation: &'a mut Moderation,
     polls: bool,
     interest: Interest,
 }
@@ -143,7 +147,12 @@ impl Source for Queues<'_> {
             || self.interest.transmits() && self.transmitter.is_pending()
     }
 
+    fn rest(&mut self) -> Duration {
+        self.moderation.rest(self.receiver.counted().0)
+    }
+
     fn arm(&mut self) -> Result<()> {
+        self.moderation.end();
         if self.interest.receives() {
             self.receiver.arm(true);
         }

@@ -7,18 +7,25 @@
 
 use std::time::Duration;
 
-/// The chip's own limit, of the pollers that do not rest: 20,000 interrupts a second, in units of 256 ns.
-pub const LEAST: u32 = 195;
 /// Rests, in microseconds.
 const SHORTEST: u32 = 125;
-const LONGEST: u32 = 2000;
-/// So many frames at a time are few enough that nobody should wait for them.
-const FEW: u64 = 8;
-/// So many at a time are aimed at: of a steady stream, one of the rests, of which each is twice the one before, finds as
-/// many.
+const LONGEST: u32 = 1000;
+/// So many frames at a time, or less, are few enough that nobody should wait for them; after a long rest, so many in a
+/// millisecond.
+const FEW: u32 = 8;
+const FEW_PER_MILLISECOND: u32 = 16;
+/// So many at a time are aimed at, half of a usual ring: of a steady stream, one of the rests, of which each is twice the
+/// one before, finds as many.
 const WANTED: std::ops::RangeInclusive<u64> = 96..=192;
 
-/// A queue's rests.
+/// A queue's rests, for [`super::napi::Source::rest`].
+///
+/// ```
+/// use dirql::class::net::Moderation;
+/// let mut moderation = Moderation::default();
+/// assert!(moderation.rest(3).is_zero()); // few frames: nobody is kept waiting
+/// assert!(!moderation.rest(53).is_zero()); // 50 since then
+/// ```
 #[derive(Debug, Default)]
 pub struct Moderation {
     rest: u32,
@@ -28,7 +35,7 @@ pub struct Moderation {
 impl Moderation {
     /// The rest after so many frames have passed the queue since the beginning.
     pub fn rest(&mut self, frames: u64) -> Duration {
-        self.rest = next(self.rest, frames - self.frames);
+        self.rest = next(self.rest, frames.saturating_sub(self.frames));
         self.frames = frames;
         Duration::from_micros(self.rest.into())
     }
@@ -41,7 +48,8 @@ impl Moderation {
 
 /// The rest after one that found so many frames.
 fn next(rest: u32, frames: u64) -> u32 {
-    if frames < FEW || frames > *WANTED.end() {
+    let few = FEW.max(rest * FEW_PER_MILLISECOND / 1000);
+    if frames < few.into() || frames > *WANTED.end() {
         if rest > SHORTEST { rest / 2 } else { 0 }
     } else if frames < *WANTED.start() {
         (rest * 2).clamp(SHORTEST, LONGEST)
@@ -63,7 +71,7 @@ mod tests {
     #[test]
     fn much_is_bundled_and_little_is_not_kept_waiting() {
         let settled = |rate| (0..50).fold(0, |rest, _| next(rest, come(rate, rest)));
-        assert_eq!((settled(100), settled(20_000), settled(10_000_000)), (0, 0, 0));
+        assert_eq!((settled(100), settled(14_000), settled(10_000_000)), (0, 0, 0));
         for rate in (110_000..900_000).step_by(12_345) {
             let rest = settled(rate);
             assert!(rest >= SHORTEST && WANTED.contains(&come(rate, rest)), "{rate}: {rest} µs");
@@ -74,7 +82,9 @@ mod tests {
     fn a_rush_that_is_over_keeps_nobody_waiting() {
         let mut moderation = Moderation::default();
         let rests: Vec<_> = (1..=6).map(|turn| moderation.rest(50 * turn).as_micros()).collect();
-        assert_eq!(rests, [125, 250, 500, 1000, 2000, 2000]);
+        assert_eq!(rests, [125, 250, 500, 1000, 1000, 1000]);
+        // Even a steady trickle is no rush.
+        assert_eq!(next(LONGEST, 15), 500);
         moderation.end();
         assert_eq!(moderation.rest(301), Duration::ZERO);
     }
