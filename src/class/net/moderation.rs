@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Rests, in microseconds.
 const SHORTEST: u32 = 125;
-const LONGEST: u32 = 1000;
+const LONGEST: u32 = 2000;
 /// So many frames at a time, or less, are few enough that nobody should wait for them; after a long rest, so many in a
 /// millisecond.
 const FEW: u32 = 8;
@@ -82,9 +82,9 @@ mod tests {
     fn a_rush_that_is_over_keeps_nobody_waiting() {
         let mut moderation = Moderation::default();
         let rests: Vec<_> = (1..=6).map(|turn| moderation.rest(50 * turn).as_micros()).collect();
-        assert_eq!(rests, [125, 250, 500, 1000, 1000, 1000]);
+        assert_eq!(rests, [125, 250, 500, 1000, 2000, 2000]);
         // Even a steady trickle is no rush.
-        assert_eq!(next(LONGEST, 15), 500);
+        assert_eq!(next(LONGEST, 31), 1000);
         moderation.end();
         assert_eq!(moderation.rest(301), Duration::ZERO);
     }
