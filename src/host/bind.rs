@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::diagnose::why_of;
 use super::record::denied;
 use super::{Function, Group, Host, Member, Node, Owner, Record, Use, VFIO_PCI, files};
 use crate::pci::Address;
@@ -343,7 +342,7 @@ impl Host {
 
 /// An error, and that giving back what it came upon failed too.
 fn with_also(error: Error, address: Address, also: &Error) -> Error {
-    let why = why_of(&error).map_or_else(String::new, |why| format!("{why}; "));
+    let why = error.cause().map_or_else(String::new, |why| format!("{why}; "));
     error
         .why(format!("{why}and putting back {address} failed too: {}", first_line(also)))
         .fix(format!("sudo dirql restore {address}"))

@@ -26,13 +26,8 @@ impl Usability {
 
     /// What stands in the way, in a sentence.
     pub fn why_not(&self) -> Option<String> {
-        why_of(self.problem.as_ref()?)
+        self.problem.as_ref()?.cause().map(str::to_string)
     }
-}
-
-/// The cause that an error names.
-pub(super) fn why_of(error: &Error) -> Option<String> {
-    error.cause().map(str::to_string)
 }
 
 impl Host {
@@ -138,13 +133,13 @@ mod tests {
         machine.function(twin, 0x8086, 0x100e, Some("e1000"), Some(5));
         let error = problem(&machine, nic).unwrap();
         assert_eq!(error.kind(), ErrorKind::Precondition);
-        assert!(why_of(&error).unwrap().contains("e1000"));
+        assert!(error.cause().unwrap().contains("e1000"));
 
         let host = machine.host();
         host.bind(nic.parse().unwrap(), &super::super::BindOptions::default()).unwrap();
         let error = problem(&machine, nic).unwrap();
         assert_eq!((error.kind(), error.catalogue_code()), (ErrorKind::Precondition, Some(Code::E4)));
-        assert!(why_of(&error).unwrap().contains(&format!("{twin} (e1000)")), "{error}");
+        assert!(error.cause().unwrap().contains(&format!("{twin} (e1000)")), "{error}");
 
         host.bind(twin.parse().unwrap(), &super::super::BindOptions::default()).unwrap();
         assert!(problem(&machine, nic).is_none());

@@ -3,7 +3,6 @@
 
 use nix::errno::Errno;
 
-use super::diagnose::why_of;
 use super::function::not_found;
 use super::{Function, Group, Host};
 use crate::pci::Address;
@@ -134,7 +133,7 @@ impl Host {
         if !function.is_on_vfio() {
             let here = self.not_on_vfio(&function, "");
             return error
-                .why(why_of(&here).unwrap_or_default())
+                .why(here.cause().unwrap_or_default())
                 .fix(format!("sudo dirql bind {address} --owner $USER"));
         }
         if self.device_node(&function).is_some() && !self.sys.join("class/vfio").exists() {
@@ -291,7 +290,7 @@ impl Host {
                 let here = self.not_on_vfio(&function, "");
                 error
                     .kind_is(ErrorKind::Precondition)
-                    .why(why_of(&here).unwrap_or_default())
+                    .why(here.cause().unwrap_or_default())
                     .fix(format!("sudo dirql bind {address} --owner $USER"))
                     .code(Code::E2)
             }

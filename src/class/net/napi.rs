@@ -4,7 +4,7 @@
 //! again*, and sleeps; what came in between the last look and the arming would else lie there until the next frame.
 //!
 //! Where much comes, it may rest for a while before that: a timer costs less than an interrupt that is armed, taken and
-//! turned off again, and the device would have kept its next one back as well.
+//! turned off again.
 //!
 //! One word says how far both sides are:
 //!

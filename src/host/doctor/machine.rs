@@ -12,8 +12,6 @@ use crate::{Code, Error, ErrorKind};
 
 /// What a pool of DMA memory begins with, in bytes.
 const POOL: u64 = 2 << 20;
-/// Where rules of udev lie, of the administrator, of this boot, and of packages.
-const RULES: [&str; 3] = ["etc", "run", "usr"];
 
 pub fn conditions(host: &Host, function: Option<&Function>) -> Vec<Condition> {
     let mut conditions = vec![virtualisation(host), iommu(host)];
@@ -159,14 +157,10 @@ fn newer(
 /// Whether nodes have an owner for good, and whether that is this user.
 fn rules(host: &Host) -> Condition {
     const NAME: &str = "udev rules";
-    let found = RULES.into_iter().find_map(|place| {
-        let root = match place {
-            "etc" => &host.etc,
-            "run" => &host.run,
-            _ => &host.usr,
-        };
-        let directory =
-            if place == "usr" { root.join("lib/udev/rules.d") } else { root.join("udev/rules.d") };
+    // The administrator's, this boot's, and those of packages.
+    let places =
+        [host.etc.join("udev/rules.d"), host.run.join("udev/rules.d"), host.usr.join("lib/udev/rules.d")];
+    let found = places.into_iter().find_map(|directory| {
         let names = files::names(&directory);
         names.into_iter().map(|name| directory.join(name)).find(|path| {
             let text = files::text(path).unwrap_or_default();
