@@ -130,7 +130,7 @@ impl Source for Rings<'_> {
     }
 
     fn rest(&mut self) -> Duration {
-        self.moderation.rest(self.receiver.counted().0)
+        self.moderation.rest(self.interest, self.receiver.counted().0)
     }
 
     fn arm(&mut self) -> Result<()> {

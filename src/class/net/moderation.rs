@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use super::Interest;
+
 /// Rests, in microseconds.
 const SHORTEST: u32 = 125;
 const LONGEST: u32 = 2000;
@@ -21,10 +23,10 @@ const WANTED: std::ops::RangeInclusive<u64> = 96..=192;
 /// A queue's rests, for [`super::napi::Source::rest`].
 ///
 /// ```
-/// use dirql::class::net::Moderation;
+/// use dirql::class::net::{Interest, Moderation};
 /// let mut moderation = Moderation::default();
-/// assert!(moderation.rest(3).is_zero()); // few frames: nobody is kept waiting
-/// assert!(!moderation.rest(53).is_zero()); // 50 since then
+/// assert!(moderation.rest(Interest::Both, 3).is_zero()); // few frames: nobody is kept waiting
+/// assert!(!moderation.rest(Interest::Both, 53).is_zero()); // 50 since then
 /// ```
 #[derive(Debug, Default)]
 pub struct Moderation {
@@ -33,9 +35,11 @@ pub struct Moderation {
 }
 
 impl Moderation {
-    /// The rest after so many frames have passed the queue since the beginning.
-    pub fn rest(&mut self, frames: u64) -> Duration {
-        self.rest = next(self.rest, frames.saturating_sub(self.frames));
+    /// The rest of one who waits for this after so many frames have come since the beginning. Who waits for frames to leave,
+    /// and for none to come, has none.
+    pub fn rest(&mut self, interest: Interest, frames: u64) -> Duration {
+        let come = frames.saturating_sub(self.frames);
+        self.rest = if interest.receives() { next(self.rest, come) } else { 0 };
         self.frames = frames;
         Duration::from_micros(self.rest.into())
     }
@@ -81,11 +85,21 @@ mod tests {
     #[test]
     fn a_rush_that_is_over_keeps_nobody_waiting() {
         let mut moderation = Moderation::default();
-        let rests: Vec<_> = (1..=6).map(|turn| moderation.rest(50 * turn).as_micros()).collect();
+        let rests: Vec<_> =
+            (1..=6).map(|turn| moderation.rest(Interest::Receive, 50 * turn).as_micros()).collect();
         assert_eq!(rests, [125, 250, 500, 1000, 2000, 2000]);
         // Even a steady trickle is no rush.
         assert_eq!(next(LONGEST, 31), 1000);
         moderation.end();
-        assert_eq!(moderation.rest(301), Duration::ZERO);
+        assert_eq!(moderation.rest(Interest::Receive, 301), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_waits_for_frames_to_leave_does_not_rest_for_those_that_come() {
+        let mut moderation = Moderation::default();
+        for frames in [50, 100] {
+            assert!(!moderation.rest(Interest::Both, frames).is_zero());
+        }
+        assert!(moderation.rest(Interest::Transmit, 150).is_zero());
     }
 }

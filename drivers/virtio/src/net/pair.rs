@@ -148,7 +148,7 @@ impl Source for Queues<'_> {
     }
 
     fn rest(&mut self) -> Duration {
-        self.moderation.rest(self.receiver.counted().0)
+        self.moderation.rest(self.interest, self.receiver.counted().0)
     }
 
     fn arm(&mut self) -> Result<()> {
