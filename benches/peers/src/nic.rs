@@ -70,6 +70,10 @@ impl Nic {
     }
 }
 
+/// Bytes that a cable holds, which is some thousand frames: while QEMU waits for a processor none are lost, and a NIC that is
+/// too slow is as late as it was.
+const CABLE: usize = 2 << 20;
+
 /// Boots the machine with all of these NICs, on the kernel's drivers.
 pub fn boot(nics: &[Nic]) -> Result<Machine> {
     let mut machine = Machine::builder("peers")
@@ -87,6 +91,9 @@ pub fn boot(nics: &[Nic]) -> Result<Machine> {
         machine = machine.nic(nic.name(), &nic.device(), Net::Wire);
     }
     let machine = machine.boot()?;
+    for nic in nics {
+        machine.widen(nic.name(), CABLE)?;
+    }
     machine.shell("mkdir -p /dev/hugepages && mount -t hugetlbfs hugetlbfs /dev/hugepages")?.ok()?;
     Ok(machine)
 }

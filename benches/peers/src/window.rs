@@ -68,7 +68,7 @@ impl Ends<'_> {
             let now = self.cable()?;
             let taken = (now.offered - start.offered).saturating_sub(now.lost - start.lost);
             // More than the cable itself holds.
-            if taken.max(now.out - start.out) > 2000 {
+            if taken.max(now.out - start.out) > 12_000 {
                 return Ok(());
             }
             if start.when.elapsed() > patience {

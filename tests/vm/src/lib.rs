@@ -26,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 mod boot;
+mod cable;
 pub mod dpdk;
 pub mod guest;
 pub mod initramfs;

@@ -321,6 +321,12 @@ impl Machine {
         self.wires.get(nic).ok_or_else(|| format!("no wire leads to {nic}").into())
     }
 
+    /// Lets the cable to a NIC hold so many bytes that QEMU has not taken yet, or as many as this machine lets it: a frame
+    /// takes some hundreds there. Else it holds few, and loses what comes while QEMU has no processor.
+    pub fn widen(&self, nic: &str, bytes: usize) -> Result<()> {
+        self.wire(nic)?.widen(self.process.0.id(), bytes)
+    }
+
     /// What is on a display's head now.
     pub fn screen(&self, display: &str, head: u32) -> Result<Screen> {
         Screen::dump(&self.qmp, display, head, &self.sockets.path().join("screen.ppm"))

@@ -1,6 +1,7 @@
 //! What a NIC's cable leads to.
 
 use crate::Result;
+use crate::cable;
 use crate::offer::Offer;
 use crate::pcap::Counter;
 use crate::sink::{self, Sink};
@@ -66,6 +67,10 @@ impl Wire {
     /// Sends a frame towards the NIC again and again, so many in a second, until the offer is stopped or dropped.
     pub fn offer(&self, frame: &[u8], rate: u64) -> Result<Offer> {
         Offer::new(frame, rate, self.qemu)
+    }
+
+    pub(crate) fn widen(&self, qemu: u32, bytes: usize) -> Result<()> {
+        cable::widen(qemu, self.qemu.port(), bytes)
     }
 
     /// How many frames were lost on their way to QEMU, because it had not taken those before: a NIC whose ring is full
