@@ -10,6 +10,9 @@ use nix::unistd::{SysconfVar, Uid, User, sysconf};
 
 use super::{Function, Group, Host, files};
 
+/// What a descriptor of an open device is linked to.
+const DEVICE: &str = "anon_inode:[vfio-device]";
+
 /// A process that holds a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
@@ -82,6 +85,19 @@ impl Host {
         holders
     }
 
+    /// Who has an open device of VFIO, whichever it is.
+    pub(super) fn device_holders(&self) -> Holders {
+        let mut holders = Holders::default();
+        for pid in files::names(&self.proc).iter().filter_map(|name| name.parse::<u32>().ok()) {
+            let entries = fs::read_dir(self.proc.join(pid.to_string()).join("fd")).into_iter().flatten();
+            let mut targets = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+            if targets.any(|target| target == Path::new(DEVICE)) {
+                holders.found.extend(self.holder(pid));
+            }
+        }
+        holders
+    }
+
     /// The node of the function in the kernel's newer interface, `/dev/vfio/devices/vfioN`, if it has one.
     pub fn device_node(&self, function: &Function) -> Option<PathBuf> {
         let name = files::names(function.path().join("vfio-dev")).into_iter().next()?;
@@ -99,7 +115,7 @@ impl Host {
         Some(entries.flatten().any(|entry| {
             let Ok(target) = fs::read_link(entry.path()) else { return false };
             nodes.contains(&target)
-                || target == Path::new("anon_inode:[vfio-device]")
+                || target == Path::new(DEVICE)
                     && files::text(process.join("fdinfo").join(entry.file_name()))
                         .is_some_and(|info| names_device(&info, addresses))
         }))
