@@ -156,11 +156,11 @@ impl Host {
         if uses.is_empty() || force {
             return Ok(());
         }
-        let end = Use::end_of(&uses).unwrap_or_else(|| "stop using it".into());
-        Err(Error::new(ErrorKind::Busy, operation)
-            .on(function.address)
-            .why(Use::all(&uses))
-            .fix(format!("{end}; or take it all the same: {take}")))
+        let fix = match Use::end_of(&uses) {
+            Some(end) => format!("{end}; or take it all the same: {take}"),
+            None => format!("if that is needed no more: {take}"),
+        };
+        Err(Error::new(ErrorKind::Busy, operation).on(function.address).why(Use::all(&uses)).fix(fix))
     }
 
     pub(super) fn record_of(&self, function: &Function) -> Result<Record> {

@@ -73,28 +73,34 @@ impl Host {
         let functions = group.members.iter().filter_map(|member| self.function(member.address).ok());
         nodes.extend(functions.filter_map(|function| self.device_node(&function)));
         let addresses: Vec<String> = group.members.iter().map(|member| member.address.to_string()).collect();
+        self.look_for(|pid| self.holds(pid, &nodes, &addresses))
+    }
+
+    /// Who has one of these files open.
+    pub(super) fn who_has(&self, files: &[PathBuf]) -> Holders {
+        self.look_for(|pid| self.holds(pid, files, &[]))
+    }
+
+    /// Who has an open device of VFIO, whichever it is.
+    pub(super) fn device_holders(&self) -> Holders {
+        self.look_for(|pid| {
+            let entries = fs::read_dir(self.proc.join(pid.to_string()).join("fd")).ok()?;
+            let mut targets = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+            Some(targets.any(|target| target == Path::new(DEVICE)))
+        })
+    }
+
+    /// The processes that hold something; `None` is one that cannot be looked into.
+    fn look_for(&self, holds: impl Fn(u32) -> Option<bool>) -> Holders {
         let mut holders = Holders::default();
         for pid in files::names(&self.proc).iter().filter_map(|name| name.parse().ok()) {
-            match self.holds(pid, &nodes, &addresses) {
+            match holds(pid) {
                 Some(true) => holders.found.extend(self.holder(pid)),
                 Some(false) => {}
                 None => holders.hidden += 1,
             }
         }
         holders.found.sort_unstable_by_key(|holder| holder.pid);
-        holders
-    }
-
-    /// Who has an open device of VFIO, whichever it is.
-    pub(super) fn device_holders(&self) -> Holders {
-        let mut holders = Holders::default();
-        for pid in files::names(&self.proc).iter().filter_map(|name| name.parse::<u32>().ok()) {
-            let entries = fs::read_dir(self.proc.join(pid.to_string()).join("fd")).into_iter().flatten();
-            let mut targets = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-            if targets.any(|target| target == Path::new(DEVICE)) {
-                holders.found.extend(self.holder(pid));
-            }
-        }
         holders
     }
 
