@@ -24,7 +24,9 @@ fn list_is_an_array() {
 
 #[test]
 fn an_address_that_does_not_exist_is_exit_code_6() {
-    let commands: [&[&str]; 22] = [
+    let commands: [&[&str]; 24] = [
+        &["unbind", NOWHERE],
+        &["unbind", NOWHERE, "--dry-run"],
         &["info", NOWHERE],
         &["regs", NOWHERE, "0"],
         &["config", NOWHERE],

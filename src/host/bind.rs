@@ -62,6 +62,7 @@ impl Host {
             return self.bound(address, handed, previous, true);
         }
         self.check_bindable(&function, options.force)?;
+        self.check_left(&function, Duration::ZERO)?;
         let record = self.record_of(&function)?;
         self.save_record(&record)?;
         match self.take(&function).and_then(|()| self.hand_over(&function, options)) {
@@ -139,31 +140,45 @@ impl Host {
         if function.iommu_group.is_none() {
             return Err(self.no_iommu(function, "binding to vfio-pci"));
         }
-        let uses = self.in_use(function);
-        if !uses.is_empty() && !force {
-            let end = Use::end_of(&uses).unwrap_or_else(|| "stop using it".into());
-            return Err(refused(ErrorKind::Busy)
-                .why(Use::all(&uses))
-                .fix(format!("{end}; or take it all the same: sudo dirql bind {address} --force")));
-        }
-        Ok(())
+        let take = format!("sudo dirql bind {address} --force");
+        self.check_not_in_use(function, "binding to vfio-pci", &take, force)
     }
 
-    fn record_of(&self, function: &Function) -> Result<Record> {
+    /// Nothing where the kernel does not use it, or that is to be ended by `force`.
+    pub(super) fn check_not_in_use(
+        &self,
+        function: &Function,
+        operation: &str,
+        take: &str,
+        force: bool,
+    ) -> Result<()> {
+        let uses = self.in_use(function);
+        if uses.is_empty() || force {
+            return Ok(());
+        }
+        let fix = match Use::end_of(&uses) {
+            Some(end) => format!("{end}; or take it all the same: {take}"),
+            None => format!("if that is needed no more: {take}"),
+        };
+        Err(Error::new(ErrorKind::Busy, operation).on(function.address).why(Use::all(&uses)).fix(fix))
+    }
+
+    pub(super) fn record_of(&self, function: &Function) -> Result<Record> {
         let module = function.path().join("driver/module");
         // An earlier attempt that was cut short left the function without a driver, and knows which it had.
         let earlier = self.record(function.address).ok().flatten();
         if let (None, Some(earlier)) = (&function.driver, earlier) {
             return Ok(earlier);
         }
-        let group = self.group_of(function)?;
+        let group = function.iommu_group.and_then(|number| self.group(number).ok());
+        let node = group.and_then(|group| self.node(&group));
         Ok(Record {
             address: function.address,
             previous_driver: function.driver.clone(),
             previous_module: files::link_name(module),
             previous_override: function.driver_override.clone().filter(|name| name != VFIO_PCI),
             iommu_group: function.iommu_group,
-            previous_node: self.node(&group).map(|node| (node.uid, node.gid, node.mode)),
+            previous_node: node.map(|node| (node.uid, node.gid, node.mode)),
         })
     }
 
@@ -172,7 +187,7 @@ impl Host {
         self.load_vfio(function)?;
         self.set_override(function, Some(VFIO_PCI))?;
         if function.driver.is_some() {
-            self.unbind(address)?;
+            self.detach(address)?;
         }
         self.probe(address)?;
         if !self.function(address)?.is_on_vfio() {
@@ -308,11 +323,6 @@ impl Host {
         let path = function.path().join("driver_override");
         let text = format!("{}\n", driver.unwrap_or(""));
         self.write(function.address, &path, &text, "writing of the driver override")
-    }
-
-    pub(super) fn unbind(&self, address: Address) -> Result<()> {
-        let path = self.devices().join(address.to_string()).join("driver/unbind");
-        self.write(address, &path, &address.to_string(), "unbinding from the driver")
     }
 
     pub(super) fn probe(&self, address: Address) -> Result<()> {

@@ -175,7 +175,7 @@ fn an_attempt_cut_short_is_taken_up_again() {
     let record = host.record_of(&function).unwrap();
     host.save_record(&record).unwrap();
     host.set_override(&function, Some(VFIO_PCI)).unwrap();
-    host.unbind(address).unwrap();
+    host.detach(address).unwrap();
     let bound = host.bind(address, &BindOptions::default()).unwrap();
     assert_eq!(bound.previous_driver.as_deref(), Some("e1000"));
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -30,6 +31,8 @@ struct State {
     fail_at: Option<usize>,
     /// With what it fails; EIO where nothing is said.
     failure: Option<Errno>,
+    /// Whether unbinding does not end.
+    stuck: bool,
     log: Vec<String>,
 }
 
@@ -134,6 +137,15 @@ impl Change for Kernel {
             }
             _ => Err(Errno::EINVAL.into()),
         }
+    }
+
+    fn write_within(&self, path: &Path, text: &str, _patience: Duration) -> io::Result<()> {
+        let stuck = self.state().stuck;
+        if stuck {
+            self.note("stuck".into())?;
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.write(path, text)
     }
 
     fn give(&self, path: &Path, uid: Option<u32>, gid: Option<u32>, mode: u32) -> io::Result<()> {
@@ -309,6 +321,11 @@ impl Machine {
         let mut state = self.kernel.state();
         (state.count, state.fail_at) = (0, n);
         state.log.clear();
+    }
+
+    /// Makes unbinding wait without end.
+    pub(super) fn stick(&self) {
+        self.kernel.state().stuck = true;
     }
 
     /// Says with what [`fail_at`](Self::fail_at) fails.

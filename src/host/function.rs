@@ -117,7 +117,8 @@ impl Function {
 
     /// The network interfaces and disks that the kernel's driver made of it: `eth1`, `nvme0n1`.
     pub fn kernel_names(&self) -> Vec<String> {
-        super::in_use::children(&self.path).into_iter().map(|child| child.name).collect()
+        let children = super::in_use::children(&self.path).into_iter();
+        children.filter(super::in_use::Child::is_name).map(|child| child.name).collect()
     }
 }
 

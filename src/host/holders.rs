@@ -10,6 +10,9 @@ use nix::unistd::{SysconfVar, Uid, User, sysconf};
 
 use super::{Function, Group, Host, files};
 
+/// What a descriptor of an open device is linked to.
+const DEVICE: &str = "anon_inode:[vfio-device]";
+
 /// A process that holds a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
@@ -70,9 +73,28 @@ impl Host {
         let functions = group.members.iter().filter_map(|member| self.function(member.address).ok());
         nodes.extend(functions.filter_map(|function| self.device_node(&function)));
         let addresses: Vec<String> = group.members.iter().map(|member| member.address.to_string()).collect();
+        self.look_for(|pid| self.holds(pid, &nodes, &addresses))
+    }
+
+    /// Who has one of these files open.
+    pub(super) fn who_has(&self, files: &[PathBuf]) -> Holders {
+        self.look_for(|pid| self.holds(pid, files, &[]))
+    }
+
+    /// Who has an open device of VFIO, whichever it is.
+    pub(super) fn device_holders(&self) -> Holders {
+        self.look_for(|pid| {
+            let entries = fs::read_dir(self.proc.join(pid.to_string()).join("fd")).ok()?;
+            let mut targets = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+            Some(targets.any(|target| target == Path::new(DEVICE)))
+        })
+    }
+
+    /// The processes that hold something; `None` is one that cannot be looked into.
+    fn look_for(&self, holds: impl Fn(u32) -> Option<bool>) -> Holders {
         let mut holders = Holders::default();
         for pid in files::names(&self.proc).iter().filter_map(|name| name.parse().ok()) {
-            match self.holds(pid, &nodes, &addresses) {
+            match holds(pid) {
                 Some(true) => holders.found.extend(self.holder(pid)),
                 Some(false) => {}
                 None => holders.hidden += 1,
@@ -99,7 +121,7 @@ impl Host {
         Some(entries.flatten().any(|entry| {
             let Ok(target) = fs::read_link(entry.path()) else { return false };
             nodes.contains(&target)
-                || target == Path::new("anon_inode:[vfio-device]")
+                || target == Path::new(DEVICE)
                     && files::text(process.join("fdinfo").join(entry.file_name()))
                         .is_some_and(|info| names_device(&info, addresses))
         }))

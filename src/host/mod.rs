@@ -27,6 +27,7 @@ mod owner;
 mod permissions;
 mod record;
 mod restore;
+mod unbind;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub use owner::Owner;
 pub use permissions::{FileState, GROUP, PermissionFile};
 pub use record::Record;
 pub use restore::{RestoreOptions, Restored};
+pub use unbind::{UnbindOptions, Unbound};
 
 /// The driver that gives a function to user space.
 pub const VFIO_PCI: &str = "vfio-pci";

@@ -108,7 +108,11 @@ impl Host {
 pub(super) fn denied(error: Error, address: Address, verb: &str) -> Error {
     match error.raw_errno() {
         Some(Errno::EACCES | Errno::EPERM) => {
-            let verb_ing = if verb == "bind" { "binding" } else { "restoring" };
+            let verb_ing = match verb {
+                "bind" => "binding",
+                "unbind" => "unbinding",
+                _ => "restoring",
+            };
             let owner = if verb == "bind" { " --owner $USER" } else { "" };
             error
                 .kind_is(ErrorKind::Permission)

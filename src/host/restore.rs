@@ -1,14 +1,10 @@
 //! Giving a function back to the kernel, by the record that the bind left.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::unistd::{AccessFlags, access};
-
-use super::record::denied;
 use super::{Function, Host, Record, VFIO_PCI};
 use crate::pci::Address;
-use crate::{Code, Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// How a function is to be restored.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,7 +20,9 @@ pub struct Restored {
     pub address: Address,
     /// The driver that has it now.
     pub driver: Option<String>,
-    /// Whether vfio-pci had it before; if not, nothing was done to it.
+    /// The driver that had it before.
+    pub from: Option<String>,
+    /// Whether that was vfio-pci.
     pub was_bound: bool,
 }
 
@@ -49,52 +47,26 @@ impl Host {
         };
         let was_bound = function.is_on_vfio();
         if was_bound || record.is_some() {
-            self.check_may_change(&function)?;
+            self.check_may_change(&function, "restore")?;
         }
         if was_bound {
-            self.wait_until_free(&function, options.wait)?;
+            self.wait_until_free(&function, options.wait, "restore")?;
+        } else if record.is_some() {
+            self.check_left(&function, options.wait)?;
         }
         let driver = match &record {
             Some(record) => self.put_back(record)?,
             None if was_bound => self.let_the_kernel_choose(&function)?,
             None => function.driver.clone(),
         };
-        if was_bound {
+        if was_bound || record.is_some() {
             self.take_node_back(&function, record.as_ref())?;
         }
         if record.is_some() {
             self.remove_record(address)?;
         }
         log::info!(bdf:% = address; "{address}: restored to {}", driver.as_deref().unwrap_or("no driver"));
-        Ok(Restored { address, driver, was_bound })
-    }
-
-    /// Only root sees every holder, so the right comes first.
-    fn check_may_change(&self, function: &Function) -> Result<()> {
-        let path = function.path().join("driver_override");
-        access(&path, AccessFlags::W_OK).map_err(|errno| {
-            let error = Error::os(errno, "unbinding from vfio-pci").on(function.address).path(&path);
-            denied(error, function.address, "restore")
-        })
-    }
-
-    /// Waits until nobody holds the function's group.
-    fn wait_until_free(&self, function: &Function, wait: Duration) -> Result<()> {
-        let address = function.address;
-        let group = self.group_of(function)?;
-        let deadline = Instant::now() + wait;
-        loop {
-            let Some(holders) = self.holders(&group).describe() else { return Ok(()) };
-            if Instant::now() >= deadline {
-                return Err(Error::new(ErrorKind::Busy, "unbinding from vfio-pci")
-                    .on(address)
-                    .path(&group.node)
-                    .why(format!("held by {holders}; the kernel would wait for it without end"))
-                    .fix(format!("end that process, then: sudo dirql restore {address}"))
-                    .code(Code::E13));
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
+        Ok(Restored { address, driver, from: function.driver, was_bound })
     }
 
     /// Brings a function to the driver and override of its record, from whatever state it is in; returns the driver.
@@ -111,7 +83,7 @@ impl Host {
             return Ok(function.driver);
         }
         match function.driver.as_deref() {
-            Some(VFIO_PCI) => self.unbind(address)?,
+            Some(VFIO_PCI) => self.detach(address)?,
             // Somebody else has chosen meanwhile.
             Some(_) => return Ok(function.driver),
             None => {}
@@ -137,7 +109,7 @@ impl Host {
         }
         if !has(None) {
             // Another driver was quicker.
-            self.unbind(address)?;
+            self.detach(address)?;
         }
         let path = self.driver_path(driver).join("bind");
         let bound = self.write(address, &path, &address.to_string(), "giving back to the driver");
@@ -166,7 +138,7 @@ impl Host {
         if function.driver_override.is_some() {
             self.set_override(function, None)?;
         }
-        self.unbind(address)?;
+        self.detach(address)?;
         self.probe(address)?;
         let driver = self.function(address)?.driver;
         if driver.as_deref() == Some(VFIO_PCI) {

@@ -1,8 +1,11 @@
 //! Tests of the way back, on a machine in a directory.
 
+use std::time::Instant;
+
 use super::super::BindOptions;
 use super::super::fake::Machine;
 use super::*;
+use crate::Code;
 
 const NIC: &str = "0000:00:03.0";
 

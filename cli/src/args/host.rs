@@ -59,6 +59,37 @@ pub struct Restore {
     pub timeout: Duration,
 }
 
+/// `unbind`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo dirql unbind 00:03.0
+  sudo dirql unbind 00:03.0 --timeout 20     # waits for whoever holds it
+  sudo dirql unbind eth1 --dry-run
+
+Whatever driver has the device, vfio-pci or the kernel's own, lets go of it,
+and no other is asked to take it: before the device is pulled, or for a driver
+of your choice. dirql restore gives it back. What a process holds is not
+unbound: the kernel would wait for that without end. Exit code 5, see dirql
+explain E13.")]
+pub struct Unbind {
+    /// The devices: DDDD:BB:DD.F, BB:DD.F, or the names of their interfaces or disks
+    #[arg(value_name = "BDF", required = true)]
+    pub devices: Vec<String>,
+
+    /// How long to wait for a process that holds the device, in seconds
+    #[arg(long, value_name = "S", default_value = "0", value_parser = seconds)]
+    pub timeout: Duration,
+
+    /// Unbind a device that is in use: an interface that is up, a disk that is mounted
+    #[arg(long)]
+    pub force: bool,
+
+    /// Print what would be done, as shell commands, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// What is done with the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum UdevAction {

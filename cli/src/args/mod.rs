@@ -17,7 +17,7 @@ use clap_complete::Shell;
 
 pub use self::address::{Cidr, is_host, mac};
 pub use self::display::{Display, DisplayAction, FlipBench, Place, ShowPattern, Size};
-pub use self::host::{Bind, Restore, UdevAction};
+pub use self::host::{Bind, Restore, UdevAction, Unbind};
 pub use self::look::{Config, Regs, Width};
 pub use self::net::{Bench, Direction, Net, NetAction, Pcap, Ping, Send, Tap};
 pub use self::random::Random;
@@ -84,6 +84,8 @@ not met that must be.")]
     Bind(Bind),
     /// Give devices back to the driver that they had
     Restore(Restore),
+    /// Leave devices without a driver
+    Unbind(Unbind),
     /// Start a device and watch its interrupt vectors until Ctrl-C
     Run(Run),
     /// Show all that is counted of a device's interrupt vectors, also while another program drives it

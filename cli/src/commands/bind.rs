@@ -54,6 +54,11 @@ fn plan(host: &Host, addresses: &[Address], options: &BindOptions, output: &mut 
     for &address in addresses {
         plans.push((address, host.plan_bind(address, options)?));
     }
+    print_plans(plans, output)
+}
+
+/// Prints what would be done to each device.
+pub(super) fn print_plans(plans: Vec<(Address, Vec<String>)>, output: &mut Output) -> Outcome {
     if output.is_json() {
         let plans = plans.into_iter().map(|(address, steps)| json!({ "address": address, "steps": steps }));
         return output.document(&plans.collect::<Vec<_>>());

@@ -20,6 +20,7 @@ mod run;
 mod selftest;
 mod trace;
 mod udev;
+mod unbind;
 mod watched;
 
 use dirql::host::Host;
@@ -36,6 +37,7 @@ pub fn dispatch(command: &Command, output: &mut Output) -> Outcome {
         Command::Doctor { device } => doctor::doctor(&host, device.as_deref(), output),
         Command::Bind(args) => bind::bind(&host, args, output),
         Command::Restore(args) => restore::restore(&host, args, output),
+        Command::Unbind(args) => unbind::unbind(&host, args, output),
         Command::Run(args) => run::run(&host, args, output),
         Command::Irqs(args) => irqs::irqs(&host, args, output),
         Command::Trace(args) => trace::trace(&host, args, output),

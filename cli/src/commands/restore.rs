@@ -13,14 +13,17 @@ pub fn restore(host: &Host, args: &Restore, output: &mut Output) -> Outcome {
     let addresses = if args.all { host.recorded() } else { addresses(host, &args.devices)? };
     let results: Vec<Result<Restored>> =
         addresses.iter().map(|&address| host.restore(address, &options)).collect();
-    let (restored, mut failures): (Vec<_>, Vec<Error>) = partition(results);
+    let (restored, failures) = partition(results);
     let printed = print(&addresses, &restored, &failures, output);
+    end(printed, failures, output)
+}
+
+/// How a command ends that goes on after failures: with the first, after the others are told.
+pub(super) fn end(printed: Outcome, failures: Vec<Error>, output: &Output) -> Outcome {
+    let mut failures = failures.into_iter();
     // A reader that has gone does not make a failure a success.
-    if failures.is_empty() {
-        return printed;
-    }
-    let first = failures.remove(0);
-    failures.iter().for_each(|failure| output.failure(failure));
+    let Some(first) = failures.next() else { return printed };
+    failures.for_each(|failure| output.failure(&failure));
     Err(End::Failed(first))
 }
 
@@ -41,7 +44,7 @@ fn print(addresses: &[Address], restored: &[Restored], failures: &[Error], outpu
 
 /// The addresses of the devices that the names mean. One that was unplugged has its record still, so what is an address
 /// is not looked up.
-fn addresses(host: &Host, names: &[String]) -> Result<Vec<Address>> {
+pub(super) fn addresses(host: &Host, names: &[String]) -> Result<Vec<Address>> {
     let address = |name: &String| name.parse().or_else(|_| Ok(host.resolve(name)?.address));
     let mut addresses: Vec<Address> = names.iter().map(address).collect::<Result<_>>()?;
     addresses.sort_unstable();
@@ -49,23 +52,24 @@ fn addresses(host: &Host, names: &[String]) -> Result<Vec<Address>> {
     Ok(addresses)
 }
 
-fn partition(results: Vec<Result<Restored>>) -> (Vec<Restored>, Vec<Error>) {
-    let (mut restored, mut failures) = (Vec::new(), Vec::new());
+/// What was done, and what failed.
+pub(super) fn partition<T>(results: Vec<Result<T>>) -> (Vec<T>, Vec<Error>) {
+    let (mut done, mut failures) = (Vec::new(), Vec::new());
     for result in results {
         match result {
-            Ok(one) => restored.push(one),
+            Ok(one) => done.push(one),
             Err(error) => failures.push(error),
         }
     }
-    (restored, failures)
+    (done, failures)
 }
 
 fn line(restored: &Restored) -> String {
     let driver = restored.driver.as_deref().unwrap_or("no driver");
-    match restored.was_bound {
-        true => format!("{}: {VFIO_PCI} → {driver}", restored.address),
-        false => format!("{}: on {driver}, not on {VFIO_PCI}", restored.address),
+    if restored.from == restored.driver {
+        return format!("{}: on {driver}, not on {VFIO_PCI}", restored.address);
     }
+    format!("{}: {} → {driver}", restored.address, restored.from.as_deref().unwrap_or("no driver"))
 }
 
 fn document(restored: &Restored) -> serde_json::Value {

@@ -4,7 +4,7 @@
 //!
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
 //! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion` · `dirql-lab-probe vanish BDF` ·
-//! `dirql-lab-probe hold BDF` · `dirql-lab-probe stubborn BDF FILE` · `dirql-lab-probe silent BDF CALLBACKS` ·
+//! `dirql-lab-probe hold BDF` · `dirql-lab-probe hide BDF` · `dirql-lab-probe stubborn BDF FILE` · `dirql-lab-probe silent BDF CALLBACKS` ·
 //! `dirql-lab-probe display BDF INTERRUPTS STEP…` · `dirql-lab-probe miniport dxgk|video_port BDF FLIPS`
 #![forbid(unsafe_code)]
 
@@ -66,6 +66,7 @@ fn main() -> ExitCode {
             number(address, flips).and_then(|(address, flips)| miniport::run(interface, address, flips))
         }
         ["vanish", address] => address.parse().and_then(removal::vanish),
+        ["hide", address] => address.parse().and_then(removal::hide),
         ["hold", address] => address.parse().and_then(removal::hold),
         ["stubborn", address, until] => {
             address.parse().and_then(|address| removal::stubborn(address, until.as_ref()))

@@ -117,3 +117,24 @@ fn told<T>(address: Address, what: &str, result: Result<T>) -> Result<()> {
 fn wrong(address: Address, why: &str) -> Error {
     Error::new(ErrorKind::Failure, "removal").on(address).why(why)
 }
+
+/// Holds the device by its own descriptor alone, as a process that was given it by another, and does nothing more.
+pub fn hide(address: Address) -> Result<()> {
+    let device = Device::open(address)?;
+    let failed = |what: &str| wrong(address, what);
+    let entries =
+        std::fs::read_dir("/proc/self/fd").map_err(|_| failed("it sees no descriptor of its own"))?;
+    for entry in entries.flatten() {
+        let node = std::fs::read_link(entry.path()).unwrap_or_default();
+        let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        if node.parent() == Some(Path::new("/dev/vfio"))
+            && let Some(number) = number
+        {
+            nix::unistd::close(number).map_err(|_| failed("a node cannot be closed"))?;
+        }
+    }
+    println!("hidden");
+    nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP).map_err(|_| failed("it cannot stop"))?;
+    drop(device);
+    Ok(())
+}

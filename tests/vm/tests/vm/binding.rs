@@ -5,6 +5,7 @@ use crate::traffic::no_faults;
 use crate::{EDU, NIC, bound, check, test};
 use dirql_lab::{Guest, Net, Result};
 use libtest_mimic::Trial;
+use std::time::Duration;
 
 /// The tests of this file.
 pub fn tests() -> Vec<Trial> {
@@ -13,6 +14,8 @@ pub fn tests() -> Vec<Trial> {
         test("binding::bind_gives_to_a_user_and_restore_gives_back", there_and_back),
         test("binding::what_had_no_driver_has_none_again", driverless),
         test("binding::bind_refuses_an_interface_that_is_up", in_use),
+        test("binding::unbind_names_the_holder_and_waits_as_long_as_told", holder),
+        test("binding::an_unbind_that_the_kernel_keeps_waiting_is_left_behind", hidden),
         test("binding::ten_selftests_and_the_kernels_driver_works_after", again_and_again),
         test("binding::info_tells_about_a_device_as_json", info),
     ]
@@ -119,6 +122,54 @@ fn in_use() -> Result<()> {
         machine.root(&format!("dirql restore {address}"))?.ok()?;
         kernel_pings(&machine, row)
     })
+}
+
+/// For what ends at once, or never.
+const PATIENCE: Duration = Duration::from_secs(60);
+const BUSY: i32 = 5;
+
+fn holder() -> Result<()> {
+    let machine = bound("binding-holder", Net::User)?;
+    let own = || driver(&machine, NIC);
+    let running = machine.command(&format!("dirql run {NIC}")).user("demo").spawn()?;
+    running.until(PATIENCE, |output| !output.stdout.is_empty())?;
+    let held = format!("held by process {} (dirql, user demo, started ", running.pid());
+    for words in ["unbind", "restore", "unbind --timeout 1"] {
+        let refused = machine.root(&format!("dirql {words} {NIC}"))?.exits(BUSY)?;
+        refused.says(&[&held, "dirql explain E13", &format!("sudo kill {}", running.pid())])?;
+        check(own()? == "vfio-pci", || format!("after {words} it is on {:?}", own()))?;
+    }
+    // Who drives it has heard nothing of that.
+    let waiting = machine.command(&format!("dirql unbind {NIC} --timeout 50")).spawn()?;
+    running.signal(2)?;
+    running.wait(PATIENCE)?.ok()?;
+    let text = waiting.wait(PATIENCE)?.ok()?.text();
+    check(text.contains("vfio-pci → no driver") && own()?.is_empty(), || text)?;
+    machine.root(&format!("dirql restore {NIC}"))?.ok()?;
+    check(own()? == "e1000", || format!("restored to {:?}", own()))?;
+    // And the kernel's own driver is taken from it too.
+    machine.root(&format!("dirql unbind {NIC}"))?.ok()?;
+    check(own()?.is_empty(), || format!("still on {:?}", own()))?;
+    machine.root(&format!("dirql restore {NIC}"))?.ok()?;
+    check(own()? == "e1000", || format!("restored to {:?}", own()))
+}
+
+fn hidden() -> Result<()> {
+    let machine = bound("binding-hidden", Net::User)?;
+    let running = machine.command(&format!("dirql-lab-probe hide {EDU}")).user("demo").spawn()?;
+    running.until(PATIENCE, |output| output.text().contains("hidden"))?;
+    let refused = machine.root(&format!("dirql unbind {EDU}"))?.exits(BUSY)?;
+    refused.says(&[
+        "the kernel still waits",
+        &format!("perhaps process {} (", running.pid()),
+        "dirql explain E13",
+    ])?;
+    running.signal(9)?;
+    // Then the kernel goes on, and nothing is in the way of the way back.
+    machine.shell("until ! ls /sys/bus/pci/drivers/vfio-pci/0000:00:04.0; do sleep 0.1; done")?.ok()?;
+    machine.root(&format!("dirql restore {EDU}"))?.ok()?;
+    machine.root(&format!("dirql bind {EDU} --owner demo"))?.ok()?;
+    machine.user("demo", &format!("dirql selftest {EDU}"))?.ok().map(drop)
 }
 
 /// Ten rounds over all rows, edu among them; every NIC works for the kernel after them.
