@@ -10,7 +10,8 @@ use nix::sys::socket::sockopt::SendTimeout;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket};
 use nix::sys::time::TimeVal;
 
-use super::{Report, name, peer_may_answer};
+use super::place::{Directory, Place, Roots};
+use super::{Report, user_of};
 use crate::{Address, Error, ErrorKind, Result};
 
 /// How long a program may take to answer.
@@ -24,15 +25,46 @@ const LONGEST: usize = 1 << 30;
 #[derive(Debug, Clone)]
 pub struct Source {
     address: Address,
+    place: Place,
 }
 
 impl Source {
-    /// The program that publishes the device at `address`; `None` where none does.
+    /// The program of this user's that publishes the device at `address`, or for root, anybody's; `None` where none does.
     ///
     /// # Errors
-    /// `Permission` where it is another user's; what the kernel says where it cannot be reached.
+    /// What the kernel says where it cannot be reached.
     pub fn find(address: Address) -> Result<Option<Self>> {
-        Ok(connected(address)?.map(|_| Self { address }))
+        for directory in directories() {
+            if let Some(source) = Self::within(&directory, address)? {
+                return Ok(Some(source));
+            }
+        }
+        Ok(None)
+    }
+
+    /// All programs of this user's that publish a device, or for root, everybody's, by the address of the device.
+    ///
+    /// # Errors
+    /// As [`Source::find`].
+    pub fn all() -> Result<Vec<Self>> {
+        let mut found = Vec::new();
+        for directory in directories() {
+            for address in directory.addresses() {
+                found.extend(Self::within(&directory, address)?);
+            }
+        }
+        found.sort_by_key(|source| source.address);
+        Ok(found)
+    }
+
+    fn within(directory: &Directory, address: Address) -> Result<Option<Self>> {
+        let source = Self { address, place: directory.place.clone() };
+        Ok(source.connected()?.map(|_| source))
+    }
+
+    /// The device.
+    pub fn address(&self) -> Address {
+        self.address
     }
 
     /// What it has counted.
@@ -64,7 +96,7 @@ impl Source {
 
     fn ask(&self, request: &str) -> Result<UnixStream> {
         let gone = || self.fail(ErrorKind::NotFound, "the program that drove the device has ended");
-        let mut peer = connected(self.address)?.ok_or_else(gone)?;
+        let mut peer = self.connected()?.ok_or_else(gone)?;
         writeln!(peer, "{request}").map_err(|error| self.io(&error))?;
         Ok(peer)
     }
@@ -130,23 +162,36 @@ impl Source {
             None => error,
         }
     }
+
+    /// A connection to the program; `None` where none listens.
+    fn connected(&self) -> Result<Option<UnixStream>> {
+        let path = self.place.socket(self.address)?;
+        let fail = |errno: Errno| {
+            Error::os(errno, "connecting to the program that drives the device").on(self.address).path(&path)
+        };
+        let peer =
+            socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).map_err(fail)?;
+        // A program that accepts nobody is not waited for.
+        let timeout = TimeVal::new(ANSWER.as_secs() as i64, 0);
+        setsockopt(&peer, SendTimeout, &timeout).map_err(fail)?;
+        match connect(peer.as_raw_fd(), &UnixAddr::new(&path).map_err(fail)?) {
+            Ok(()) => {}
+            // There is none, or one that a killed program left.
+            Err(Errno::ENOENT | Errno::ECONNREFUSED) => return Ok(None),
+            Err(errno) => return Err(fail(errno)),
+        }
+        let peer = UnixStream::from(peer);
+        let user = user_of(&peer).map_err(|error| error.on(self.address))?;
+        if user == self.place.owner {
+            return Ok(Some(peer));
+        }
+        // What lies in a user's directory may be a link to anybody's socket.
+        log::warn!("{}: who listens is user {user}, and not whose directory it is", path.display());
+        Ok(None)
+    }
 }
 
-/// A connection to the program that publishes the device; `None` where none does.
-fn connected(address: Address) -> Result<Option<UnixStream>> {
-    let fail =
-        |errno: Errno| Error::os(errno, "connecting to the program that drives the device").on(address);
-    let peer = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).map_err(fail)?;
-    // A program that accepts nobody is not waited for.
-    let timeout = TimeVal::new(ANSWER.as_secs() as i64, 0);
-    setsockopt(&peer, SendTimeout, &timeout).map_err(fail)?;
-    let at = UnixAddr::new_abstract(name(address).as_bytes()).map_err(fail)?;
-    match connect(peer.as_raw_fd(), &at) {
-        Ok(()) => {}
-        Err(Errno::ECONNREFUSED) => return Ok(None),
-        Err(errno) => return Err(fail(errno)),
-    }
-    let peer = UnixStream::from(peer);
-    peer_may_answer(&peer).map_err(|error| error.on(address))?;
-    Ok(Some(peer))
+/// The directories to look into.
+fn directories() -> impl Iterator<Item = Directory> {
+    Roots::system().all().into_iter().filter_map(|place| place.open())
 }

@@ -7,7 +7,17 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The program listens on a socket in the abstract namespace, named after the device, and answers its own user and root.
+//! The program listens on a socket that is named after the device, in a directory that only its user may enter, and
+//! answers that user and root. The directory is the first of these:
+//!
+//! - `$XDG_RUNTIME_DIR/dirql`, where the variable names a directory of the user's own;
+//! - for root, `/run/dirql/telemetry`;
+//! - `/run/user/UID/dirql`, where the user has a session;
+//! - `/tmp/dirql-UID`, for whom has none, as a service: made with the same rights, and not used where it is another's.
+//!
+//! Who asks looks into each of these, because two programs may have different environments; root looks at every user's. A
+//! socket that a killed program left is replaced by the next one.
+//!
 //! A request is a line, the answer one JSON document:
 //!
 //! - `statistics`: a [`Report`] of every vector. For a few seconds after it, every section is timed.
@@ -16,10 +26,11 @@
 //! An answer with the one key `error` says why there is no other.
 
 mod ask;
+mod claim;
+mod place;
 mod serve;
 
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::net::UnixStream;
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -44,28 +55,14 @@ pub struct Report {
     pub vectors: Vec<VectorStatistics>,
 }
 
-/// The name, in the abstract namespace, under which a program that drives the device listens.
-fn name(address: Address) -> String {
-    format!("dirql/{address}")
-}
-
-fn socket(address: Address) -> Result<SocketAddr> {
-    SocketAddr::from_abstract_name(name(address))
-        .map_err(|error| Error::io(&error, "naming of a telemetry socket").on(address))
-}
-
 /// Refuses whoever is neither this process's user nor root.
 fn peer_may_ask(peer: &UnixStream) -> Result<()> {
-    let uid = uid_of(peer)?;
+    let uid = user_of(peer)?;
     if uid == Uid::effective() || uid.is_root() { Ok(()) } else { Err(stranger(uid)) }
 }
 
-/// Refuses to believe a user who is neither this process's nor root; root reads what anybody says.
-fn peer_may_answer(peer: &UnixStream) -> Result<()> {
-    if Uid::effective().is_root() { Ok(()) } else { peer_may_ask(peer) }
-}
-
-fn uid_of(peer: &UnixStream) -> Result<Uid> {
+/// Who is at the other end.
+fn user_of(peer: &UnixStream) -> Result<Uid> {
     let credentials = getsockopt(peer, PeerCredentials)
         .map_err(|errno| Error::os(errno, "look-up of who is at the other end of a socket"))?;
     Ok(Uid::from_raw(credentials.uid()))

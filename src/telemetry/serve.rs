@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,7 +13,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use serde::Serialize;
 
-use super::{Report, peer_may_ask, socket};
+use super::claim::Claim;
+use super::place::Roots;
+use super::{Report, peer_may_ask};
 use crate::interrupt::Observer;
 use crate::synchronize::{fork_count, signals};
 use crate::trace::{Trace, Watch};
@@ -37,22 +39,17 @@ const REQUEST: usize = 64;
 /// device is stopped: a question that is being answered keeps the device for a moment.
 ///
 /// # Errors
-/// `Busy` where another program publishes the device; what the kernel says where there can be no socket or thread.
+/// `Busy` where another program publishes the device; `Permission` where the directory of the socket is another user's;
+/// what the kernel says where there can be no socket or thread.
 pub fn publish(observer: Observer) -> Result<Publisher> {
     let address = observer.address();
     let fail = |error: io::Error, what: &str| Error::io(&error, what).on(address);
-    let listener = UnixListener::bind_addr(&socket(address)?).map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => fail(error, "publishing of statistics")
-            .kind_is(ErrorKind::Busy)
-            .why("a program publishes them already"),
-        _ => fail(error, "publishing of statistics"),
-    })?;
-    listener.set_nonblocking(true).map_err(|error| fail(error, "set-up of a socket"))?;
+    let claim = Claim::new(&Roots::system().home(), address)?;
     let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
     let stop = EventFd::from_value_and_flags(0, flags)
         .map_err(|errno| fail(errno.into(), "making of an eventfd"))?;
     let stop = Arc::new(stop);
-    let server = Server { listener, stopped: stop.clone(), observer, watch: None, trace: None };
+    let server = Server { claim, stopped: stop.clone(), observer, watch: None, trace: None };
     let thread = signals::spawn_masked(THREAD.into(), || server.run())
         .map_err(|error| fail(error, "start of a thread"))?;
     Ok(Publisher { stop, thread: Some(thread), forks: fork_count() })
@@ -95,7 +92,7 @@ struct Asked {
 }
 
 struct Server {
-    listener: UnixListener,
+    claim: Claim,
     stopped: Arc<EventFd>,
     observer: Observer,
     watch: Option<(Watch, Instant)>,
@@ -126,7 +123,7 @@ impl Server {
             // Rounded up: no turn without a wait.
             PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         });
-        let (stopped, listener) = (self.stopped.as_fd(), self.listener.as_fd());
+        let (stopped, listener) = (self.stopped.as_fd(), self.claim.as_fd());
         let mut polled =
             vec![PollFd::new(stopped, PollFlags::POLLIN), PollFd::new(listener, PollFlags::POLLIN)];
         polled.extend(self.trace.iter().map(|asked| PollFd::new(asked.peer.as_fd(), PollFlags::POLLIN)));
@@ -147,8 +144,8 @@ impl Server {
             self.finish_trace();
         }
         if !knock.is_empty() {
-            match self.listener.accept() {
-                Ok((peer, _)) => self.serve(peer),
+            match self.claim.accept() {
+                Ok(peer) => self.serve(peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The peer has gone, or there are no descriptors for now: that is its loss, not ours.
                 Err(error) => {
