@@ -3,14 +3,19 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod bridge;
 mod capability;
+mod capability_names;
 mod config;
+mod decode;
 mod names;
 pub mod register;
+mod typed;
 
 pub use address::Address;
-pub use capability::{
-    Capabilities, Capability, Express, ExtendedCapabilities, ExtendedCapability, Msi, MsiX, PowerManagement,
-};
+pub use bridge::Bridge;
+pub use capability::{Capabilities, Capability, ExtendedCapabilities, ExtendedCapability, ListFault};
 pub use config::{Bar, ClassCode, Command, ConfigSpace};
+pub use decode::{Decoded, Field, FieldValue, Part};
 pub use names::Names;
+pub use typed::{Express, Msi, MsiX, PowerManagement};

@@ -29,6 +29,36 @@ pub const SUBSYSTEM_VENDOR_ID: u16 = 0x2c;
 pub const SUBSYSTEM_ID: u16 = 0x2e;
 /// Expansion ROM Base Address, 32 bits, type 0 only.
 pub const EXPANSION_ROM: u16 = 0x30;
+/// Primary Bus Number, 8 bits, type 1 only.
+pub const PRIMARY_BUS: u16 = 0x18;
+/// Secondary Bus Number, 8 bits, type 1 only.
+pub const SECONDARY_BUS: u16 = 0x19;
+/// Subordinate Bus Number, 8 bits, type 1 only.
+pub const SUBORDINATE_BUS: u16 = 0x1a;
+/// I/O Base, 8 bits, type 1 only: bits 15:12 of the first port.
+pub const IO_BASE: u16 = 0x1c;
+/// I/O Limit, 8 bits, type 1 only.
+pub const IO_LIMIT: u16 = 0x1d;
+/// Memory Base, 16 bits, type 1 only: bits 31:20 of the first address.
+pub const MEMORY_BASE: u16 = 0x20;
+/// Memory Limit, 16 bits, type 1 only.
+pub const MEMORY_LIMIT: u16 = 0x22;
+/// Prefetchable Memory Base, 16 bits, type 1 only.
+pub const PREFETCHABLE_BASE: u16 = 0x24;
+/// Prefetchable Memory Limit, 16 bits, type 1 only.
+pub const PREFETCHABLE_LIMIT: u16 = 0x26;
+/// Bits 63:32 of Prefetchable Memory Base, type 1 only.
+pub const PREFETCHABLE_BASE_UPPER: u16 = 0x28;
+/// Bits 63:32 of Prefetchable Memory Limit, type 1 only.
+pub const PREFETCHABLE_LIMIT_UPPER: u16 = 0x2c;
+/// Bits 31:16 of I/O Base, type 1 only.
+pub const IO_BASE_UPPER: u16 = 0x30;
+/// Bits 31:16 of I/O Limit, type 1 only.
+pub const IO_LIMIT_UPPER: u16 = 0x32;
+/// Expansion ROM Base Address, 32 bits, of type 1.
+pub const BRIDGE_EXPANSION_ROM: u16 = 0x38;
+/// Bridge Control, 16 bits, type 1 only.
+pub const BRIDGE_CONTROL: u16 = 0x3e;
 /// Capabilities Pointer, 8 bits: where the list starts, if Status says that there is one.
 pub const CAPABILITIES_POINTER: u16 = 0x34;
 /// Interrupt Line, 8 bits: what firmware noted; means nothing to a device.
