@@ -96,6 +96,14 @@ fn bad_input_is_exit_code_2() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(output.stdout.is_empty(), "{output:?}");
         assert!(!output.stderr.is_empty(), "{output:?}");
+        if !arguments.contains(&"--json") {
+            let output = dirql(&[&["--json"], arguments].concat());
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            assert!(output.stdout.is_empty(), "{output:?}");
+            let document: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+            assert_eq!(document["error"]["exit_code"], 2, "{document}");
+            assert!(document["error"]["why"].is_string(), "{document}");
+        }
     }
 }
 

@@ -33,11 +33,11 @@ pub use self::watch::{Irqs, Run, Trace};
     arg_required_else_help = true,
     after_help = "\
 Examples:
-  dirql list                                 what there is, and whether it can be used
-  dirql doctor 00:03.0                       what stands in the way, and what to do
-  sudo dirql bind 00:03.0 --owner $USER      take a device; from here on without root
-  dirql net 00:03.0 ping 10.0.2.2            get a lease, and ping
-  sudo dirql restore 00:03.0                 give it back to the kernel
+  dirql list                               what there is
+  dirql doctor 00:03.0                     what stands in the way, and what to do
+  sudo dirql bind 00:03.0 --owner $USER    take a device; no root from here on
+  dirql net 00:03.0 ping 10.0.2.2          get a lease, and ping
+  sudo dirql restore 00:03.0               give it back to the kernel
 
 A device is DDDD:BB:DD.F or BB:DD.F, as lspci prints it, or the name of its
 network interface or disk.
@@ -51,7 +51,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Print one JSON document to stdout and nothing else; what fails while it runs is JSON too, on stderr
+    /// Print one JSON document to stdout and nothing else; a failure is one too, on stderr
     #[arg(long, global = true)]
     pub json: bool,
 
