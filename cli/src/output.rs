@@ -8,7 +8,7 @@ use dirql::{Error, ErrorKind};
 use serde::Serialize;
 
 use crate::streams::{Sink, Stream};
-use crate::wrap::wrap;
+use crate::wrap::{indent, wrap};
 
 /// Why a command ended before its time.
 #[derive(Debug)]
@@ -130,7 +130,12 @@ impl Output {
         if is_data {
             return self.text(&text);
         }
-        self.sink.message(&text);
+        let line = |line: &str| match self.stderr.width {
+            Some(width) => wrap(line, width, indent(line) + "  ".len()),
+            None => line.to_string(),
+        };
+        let lines: Vec<_> = text.lines().map(line).collect();
+        self.note(lines.join("\n"));
         Ok(())
     }
 

@@ -6,12 +6,12 @@
 pub fn wrap(text: &str, width: usize, hang: usize) -> String {
     let (mut wrapped, mut column) = (String::new(), 0);
     let room = width.saturating_sub(hang);
-    let pieces = words(text).into_iter().flat_map(|word| match word.chars().count() > room {
+    let pieces = words(text).into_iter().flat_map(|word| match columns(word) > room {
         true => word.split(' ').filter(|word| !word.is_empty()).collect(),
         false => vec![word],
     });
     for word in pieces {
-        let length = word.chars().count();
+        let length = columns(word);
         if column > 0 && column + 1 + length > width {
             wrapped.push('\n');
             wrapped.extend(std::iter::repeat_n(' ', hang));
@@ -47,6 +47,19 @@ fn words(line: &str) -> Vec<&str> {
     words
 }
 
+/// How wide a word is on a terminal: escape sequences for colours take no room.
+fn columns(word: &str) -> usize {
+    let (mut columns, mut escaped) = (0, false);
+    for letter in word.chars() {
+        match letter {
+            '\x1b' => escaped = true,
+            'm' if escaped => escaped = false,
+            _ => columns += usize::from(!escaped),
+        }
+    }
+    columns
+}
+
 /// Markdown with its paragraphs and items wrapped anew. Headings, and what is fenced, stay as they are.
 pub fn markdown(text: &str, width: usize) -> String {
     let (mut blocks, mut fence) = (Vec::<(String, bool)>::new(), false);
@@ -73,7 +86,8 @@ fn is_item(line: &str) -> bool {
     line.trim_start().starts_with("- ")
 }
 
-fn indent(line: &str) -> usize {
+/// The spaces that a line begins with.
+pub fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
@@ -89,6 +103,7 @@ mod tests {
         assert_eq!(wrap("", 80, 2), "");
         assert_eq!(wrap("/a/very/long/path is kept", 10, 2), "/a/very/long/path\n  is kept");
         assert_eq!(wrap("äö üß", 5, 0), "äö üß");
+        assert_eq!(wrap("\x1b[1mone\x1b[0m two three", 7, 2), "\x1b[1mone\x1b[0m two\n  three");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub use self::watch::{Irqs, Run, Trace};
     after_help = "\
 Examples:
   dirql list                               what there is
-  dirql doctor 00:03.0                     what stands in the way, and what to do
+  dirql doctor 00:03.0                     what is in the way, and what to do
   sudo dirql bind 00:03.0 --owner $USER    take a device; no root from here on
   dirql net 00:03.0 ping 10.0.2.2          get a lease, and ping
   sudo dirql restore 00:03.0               give it back to the kernel
@@ -55,7 +55,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Say more on stderr, as every write to sysfs; twice: still more
+    /// Say more on stderr, such as every write to sysfs; -vv: still more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -64,8 +64,19 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List the PCI functions, their drivers, and whether dirql can use them
+    #[command(after_help = "\
+Examples:
+  dirql list
+  dirql list --json | jq -r '.[] | select(.usable) | .address'
+
+DIRQL is the driver that dirql has for a function; USABLE says whether you can
+use it now, and if not, why.")]
     List,
     /// Show what is known of a device, bound or not
+    #[command(after_help = "\
+Examples:
+  dirql info 00:03.0
+  dirql info eth1 --json")]
     Info(Target),
     /// Say what stands between you and a device, and what to do about it
     #[command(after_help = "\
@@ -92,6 +103,10 @@ not met that must be.")]
     Trace(Trace),
     /// Try a device: configuration, BARs, loopback of every vector, DMA, reset, driver
     #[command(after_help = "\
+Examples:
+  dirql selftest 00:03.0
+  dirql selftest 00:03.0 --json | jq '.results[] | select(.outcome == \"fail\")'
+
 The device must be bound (dirql bind), and nothing else may use it.
 Exit code 7 where a check fails.")]
     Selftest(Target),
@@ -101,6 +116,9 @@ Exit code 7 where a check fails.")]
     Config(Config),
     /// Reset a device
     #[command(after_help = "\
+Example:
+  dirql reset 00:03.0
+
 The device must be bound (dirql bind), and nothing else may use it. Many
 devices keep part of their state all the same. Exit code 3 where the kernel
 knows no way to reset it.")]
@@ -135,13 +153,21 @@ Examples:
         shell: Shell,
     },
     /// Write the manual's pages into a directory
-    #[command(hide = true)]
+    #[command(
+        hide = true,
+        after_help = "\
+Example:
+  dirql man /usr/local/share/man/man8"
+    )]
     Man {
         /// Where to; it is made
         directory: PathBuf,
     },
     /// Explain an error code
-    #[command(after_help = "Example:\n  dirql explain E7")]
+    #[command(after_help = "\
+Examples:
+  dirql explain E7
+  dirql explain E7 | less")]
     Explain {
         /// E1 to E15
         code: String,
@@ -160,7 +186,7 @@ pub struct Target {
 fn seconds(text: &str) -> Result<Duration, String> {
     let value: f64 = text.parse().map_err(|_| "a number of seconds is needed")?;
     if !(0.0..=31_536_000.0).contains(&value) {
-        return Err("the seconds lie between 0 and a year's".into());
+        return Err("seconds lie between 0 and 31536000, a year".into());
     }
     Duration::try_from_secs_f64(value).map_err(|error| error.to_string())
 }
