@@ -1,7 +1,7 @@
 //! The command `dirql`: takes PCI devices from the kernel, runs them, and gives them back.
 //!
-//! In reading order: [`args`] says what can be typed, [`commands`] has a file for each command, and [`output`] is the
-//! one way to stdout. [`device`] finds the driver of a device and starts it, [`stack`] puts TCP/IP on a network
+//! In reading order: [`args`] says what can be typed, and [`usage`] what is answered where that cannot be read;
+//! [`commands`] has a file for each command, and [`output`] is the one way to stdout. [`device`] finds the driver of a device and starts it, [`stack`] puts TCP/IP on a network
 //! device, [`pcap`] reads and writes captures, [`picture`] is what a display shows.
 
 #![forbid(unsafe_code)]
@@ -16,21 +16,35 @@ mod pcap;
 mod picture;
 mod signals;
 mod stack;
+mod streams;
 mod table;
+mod usage;
 mod vectors;
+mod wrap;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use env_logger::WriteStyle;
 
 use crate::args::Cli;
-use crate::output::{End, Output};
+use crate::output::{End, Outcome, Output};
+use crate::streams::Stream;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::answer(&error),
+    };
     start_log(&cli);
     let mut output = Output::new(cli.json);
-    match commands::dispatch(&cli.command, &mut output).and_then(|()| output.flush()) {
+    let ended = commands::dispatch(&cli.command, &mut output).and_then(|()| output.flush());
+    end(ended, &output)
+}
+
+/// Says how it ended, and gives the exit code of that.
+fn end(ended: Outcome, output: &Output) -> ExitCode {
+    match ended {
         // Whoever read our output has had enough of it: that is no failure.
         Ok(()) | Err(End::Unread) => ExitCode::SUCCESS,
         Err(End::Failed(error)) => {
@@ -52,5 +66,7 @@ fn start_log(cli: &Cli) {
         _ => "trace",
     };
     let environment = env_logger::Env::default().default_filter_or(level);
-    env_logger::Builder::from_env(environment).format_timestamp(None).format_target(verbose > 1).init();
+    let style = if Stream::stderr().colour { WriteStyle::Always } else { WriteStyle::Never };
+    let mut builder = env_logger::Builder::from_env(environment);
+    builder.write_style(style).format_timestamp(None).format_target(verbose > 1).init();
 }

@@ -1,10 +1,14 @@
 //! What the command prints: data on stdout, as text or as one JSON document; messages on stderr.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 
+use clap::builder::StyledStr;
 use dirql::{Error, ErrorKind};
 use serde::Serialize;
+
+use crate::streams::{Sink, Stream};
+use crate::wrap::{indent, wrap};
 
 /// Why a command ended before its time.
 #[derive(Debug)]
@@ -28,18 +32,17 @@ pub type Outcome<T = ()> = Result<T, End>;
 #[derive(Debug)]
 pub struct Output {
     json: bool,
-    terminal: bool,
-    colour: bool,
+    stdout: Stream,
+    stderr: Stream,
+    sink: Sink,
     live_lines: usize,
 }
 
 impl Output {
     /// For this process's stdout; `json` where the user asked for a document.
     pub fn new(json: bool) -> Self {
-        let terminal = io::stdout().is_terminal();
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { json, terminal, colour: terminal && !set("NO_COLOR") && !dumb, live_lines: 0 }
+        let (stdout, stderr) = (Stream::stdout(), Stream::stderr());
+        Self { json, stdout, stderr, sink: Sink::Process, live_lines: 0 }
     }
 
     /// Whether a JSON document is wanted, and no text.
@@ -49,13 +52,12 @@ impl Output {
 
     /// Whether a person watches.
     pub fn is_terminal(&self) -> bool {
-        self.terminal
+        self.stdout.terminal
     }
 
     /// The columns of the terminal; `None` where lines may be as long as they like.
     pub fn width(&self) -> Option<usize> {
-        let (width, _) = self.terminal.then(terminal_size::terminal_size).flatten()?;
-        Some(usize::from(width.0).max(40))
+        self.stdout.width
     }
 
     /// Prints a line of text.
@@ -67,14 +69,14 @@ impl Output {
     pub fn text(&mut self, text: &str) -> Outcome {
         let erase = self.erase();
         self.live_lines = 0;
-        write(&[erase.as_bytes(), text.as_bytes()])
+        self.write(&[erase.as_bytes(), text.as_bytes()])
     }
 
     /// Prints lines that the next call replaces, where stdout is a terminal.
     pub fn live(&mut self, text: &str) -> Outcome {
         let erase = self.erase();
-        self.live_lines = if self.terminal { text.lines().count() } else { 0 };
-        write(&[erase.as_bytes(), text.as_bytes()])?;
+        self.live_lines = if self.stdout.cursor { text.lines().count() } else { 0 };
+        self.write(&[erase.as_bytes(), text.as_bytes()])?;
         self.flush()
     }
 
@@ -92,31 +94,67 @@ impl Output {
         let text = serde_json::to_string_pretty(value).map_err(|error| {
             Error::new(ErrorKind::Failure, "writing of the JSON document").why(error.to_string())
         })?;
-        write(&[text.as_bytes(), b"\n"])
+        self.write(&[text.as_bytes(), b"\n"])
     }
 
     /// Hands over what is still buffered.
     pub fn flush(&mut self) -> Outcome {
-        io::stdout().flush().map_err(unwritten)
+        self.sink.flush().map_err(unwritten)
     }
 
-    /// Tells the user something that is not data. Without a stderr there is nobody to tell.
+    fn write(&self, parts: &[&[u8]]) -> Outcome {
+        self.sink.data(parts).map_err(unwritten)
+    }
+
+    /// Tells the user something that is not data.
     pub fn note(&self, text: impl Display) {
-        let _ = writeln!(io::stderr(), "{text}");
+        self.sink.message(&format!("{text}\n"));
     }
 
     /// Tells the user of a failure, as a document where one is wanted.
     pub fn failure(&self, error: &Error) {
         if self.json {
-            self.note(error.to_json());
-        } else {
-            self.note(format_args!("error: {error}"));
+            return self.note(error.to_json());
         }
+        let text = format!("error: {error}");
+        let lines: Vec<_> = text.lines().map(|line| fit(line, self.stderr.width)).collect();
+        let text = lines.join("\n");
+        let rest = text.strip_prefix("error").unwrap_or(&text);
+        self.note(format_args!("{}{rest}", paint(self.stderr, Colour::Red, "error")));
+    }
+
+    /// Prints what the parser of the command line has to say: help as data, a mistake as a message.
+    pub fn styled(&mut self, text: &StyledStr, is_data: bool) -> Outcome {
+        let stream = if is_data { self.stdout } else { self.stderr };
+        let text = if stream.colour { text.ansi().to_string() } else { text.to_string() };
+        if is_data {
+            return self.text(&text);
+        }
+        let line = |line: &str| match self.stderr.width {
+            Some(width) => wrap(line, width, indent(line) + "  ".len()),
+            None => line.to_string(),
+        };
+        let lines: Vec<_> = text.lines().map(line).collect();
+        self.note(lines.join("\n"));
+        Ok(())
     }
 
     /// The text, emphasized where colours are wanted.
     pub fn paint(&self, colour: Colour, text: &str) -> String {
-        if self.colour { format!("\x1b[{}m{text}\x1b[0m", colour as u8) } else { text.to_string() }
+        paint(self.stdout, colour, text)
+    }
+}
+
+fn paint(stream: Stream, colour: Colour, text: &str) -> String {
+    if stream.colour { format!("\x1b[{}m{text}\x1b[0m", colour as u8) } else { text.to_string() }
+}
+
+/// A line of a message as wide as the terminal. What is to be pasted, and a path, stays in one piece.
+fn fit(line: &str, width: Option<usize>) -> String {
+    match width {
+        Some(width) if line.starts_with("  why: ") => wrap(line, width, "  why: ".len()),
+        Some(width) if !line.starts_with(' ') => wrap(line, width, "  ".len()),
+        _ => line.to_string(),
     }
 }
 
@@ -133,17 +171,29 @@ pub enum Colour {
     Yellow = 33,
 }
 
-fn write(parts: &[&[u8]]) -> Outcome {
-    let mut stdout = io::stdout().lock();
-    parts.iter().try_for_each(|part| stdout.write_all(part)).map_err(unwritten)
-}
-
 /// What a failed write of data means.
 pub fn unwritten(error: io::Error) -> End {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return End::Unread;
     }
     End::Failed(Error::io(&error, "writing of the output"))
+}
+
+#[cfg(test)]
+impl Output {
+    /// One that keeps what is printed. It is for no terminal.
+    pub fn kept(json: bool) -> Self {
+        let (stdout, stderr) = Default::default();
+        Self { json, stdout, stderr, sink: Sink::Kept(Default::default()), live_lines: 0 }
+    }
+
+    /// What was printed so far: stdout and stderr.
+    pub fn said(&self) -> [String; 2] {
+        match &self.sink {
+            Sink::Process => Default::default(),
+            Sink::Kept(kept) => kept.lock().unwrap().clone(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -159,9 +209,48 @@ mod tests {
 
     #[test]
     fn colours_only_where_wanted() {
-        let mut output = Output { json: false, terminal: false, colour: false, live_lines: 0 };
+        let mut output = Output::kept(false);
         assert_eq!(output.paint(Colour::Red, "x"), "x");
-        output.colour = true;
+        output.stdout.colour = true;
         assert_eq!(output.paint(Colour::Red, "x"), "\x1b[31mx\x1b[0m");
+        let error = Error::new(ErrorKind::Failure, "a test").why("so");
+        output.failure(&error);
+        output.stderr.colour = true;
+        output.failure(&error);
+        let plain = "error: a test failed\n  why: so\n";
+        assert_eq!(output.said(), [String::new(), format!("{plain}\x1b[31merror\x1b[0m{}", &plain[5..])]);
+    }
+
+    #[test]
+    fn a_message_fits_the_terminal_and_can_be_pasted() {
+        let error = Error::new(ErrorKind::Failure, "a test of forty columns and of some more")
+            .path("/a/path/of/more/than/forty/columns/in/a/piece")
+            .why("this is told in words that do not fit into one line")
+            .fix("sudo a command that does not fit into forty columns, either");
+        let mut output = Output::kept(false);
+        output.failure(&error);
+        output.stderr.width = Some(40);
+        output.failure(&error);
+        let [_, messages] = output.said();
+        let whole = format!("error: {error}\n");
+        let wrapped = "\
+error: a test of forty columns and of
+  some more failed
+  path: /a/path/of/more/than/forty/columns/in/a/piece
+  why: this is told in words that do not
+       fit into one line
+  fix: sudo a command that does not fit into forty columns, either
+";
+        assert_eq!(messages, format!("{whole}{wrapped}"));
+    }
+
+    #[test]
+    fn live_lines_are_replaced_where_the_cursor_moves() {
+        let mut output = Output::kept(false);
+        output.live("a\nb\n").unwrap();
+        output.stdout.cursor = true;
+        output.live("c\nd\n").unwrap();
+        output.live("e\n").unwrap();
+        assert_eq!(output.said()[0], "a\nb\nc\nd\n\x1b[2A\x1b[Je\n");
     }
 }

@@ -11,7 +11,15 @@ use super::{Mode, Target, seconds};
 
 /// `display`.
 #[derive(Debug, Args)]
-#[command(subcommand_value_name = "ACTION", subcommand_help_heading = "Actions")]
+#[command(
+    subcommand_value_name = "ACTION",
+    subcommand_help_heading = "Actions",
+    after_help = "\
+Examples:
+  dirql display 00:05.0 modes
+  dirql display 00:05.0 pattern bars --seconds 5
+  dirql display 00:05.0 bench --help"
+)]
 pub struct Display {
     #[command(flatten)]
     pub target: Target,
@@ -29,6 +37,10 @@ pub struct Display {
 #[derive(Debug, Subcommand)]
 pub enum DisplayAction {
     /// List the connectors, their monitors and modes
+    #[command(after_help = "\
+Examples:
+  dirql display 00:05.0 modes
+  dirql display 00:05.0 modes --json | jq '.connectors[0].preferred'")]
     Modes,
     /// Show a test pattern, until Ctrl-C
     Pattern(ShowPattern),
@@ -36,6 +48,10 @@ pub enum DisplayAction {
     Show(ShowImage),
     /// Show black, and leave the screen so
     #[command(after_help = "\
+Examples:
+  dirql display 00:05.0 clear
+  dirql display 00:05.0 clear --connector 1 --mode 1024x768
+
 What stays is the device's affair: bochs-display and VGA are black from then on,
 a virtio-gpu is let go of as it was found, and shows nothing at all.")]
     Clear(Place),
@@ -71,7 +87,7 @@ impl FromStr for Size {
         let parts = text.split_once(['x', 'X']).and_then(|(width, height)| {
             Some(Self { width: width.parse().ok()?, height: height.parse().ok()? })
         });
-        parts.filter(|size| size.width > 0 && size.height > 0).ok_or("a size is needed, as 1024x768")
+        parts.filter(|size| size.width > 0 && size.height > 0).ok_or("a size is needed, as in 1024x768")
     }
 }
 
@@ -166,8 +182,8 @@ other waits for its fence; FENCE is how long one takes that is alone, from the
 flip to the fence. The whole is taken over by the device, and then 64x64 of it.
 The time is shared by the four.
 
-Where a device reads the pixels from memory, two pictures count against ulimit -l
-(dirql explain E9): 6 MiB at 1024x768.")]
+Where a device reads the pixels from memory, two pictures count against
+ulimit -l (dirql explain E9): 6 MiB at 1024x768.")]
 pub struct FlipBench {
     #[command(flatten)]
     pub place: Place,

@@ -33,11 +33,11 @@ pub use self::watch::{Irqs, Run, Trace};
     arg_required_else_help = true,
     after_help = "\
 Examples:
-  dirql list                                 what there is, and whether it can be used
-  dirql doctor 00:03.0                       what stands in the way, and what to do
-  sudo dirql bind 00:03.0 --owner $USER      take a device; from here on without root
-  dirql net 00:03.0 ping 10.0.2.2            get a lease, and ping
-  sudo dirql restore 00:03.0                 give it back to the kernel
+  dirql list                               what there is
+  dirql doctor 00:03.0                     what is in the way, and what to do
+  sudo dirql bind 00:03.0 --owner $USER    take a device; no root from here on
+  dirql net 00:03.0 ping 10.0.2.2          get a lease, and ping
+  sudo dirql restore 00:03.0               give it back to the kernel
 
 A device is DDDD:BB:DD.F or BB:DD.F, as lspci prints it, or the name of its
 network interface or disk.
@@ -51,11 +51,11 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Print one JSON document to stdout and nothing else; what fails while it runs is JSON too, on stderr
+    /// Print one JSON document to stdout and nothing else; a failure is one too, on stderr
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Say more on stderr, as every write to sysfs; twice: still more
+    /// Say more on stderr, such as every write to sysfs; -vv: still more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
@@ -64,8 +64,19 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List the PCI functions, their drivers, and whether dirql can use them
+    #[command(after_help = "\
+Examples:
+  dirql list
+  dirql list --json | jq -r '.[] | select(.usable) | .address'
+
+DIRQL is the driver that dirql has for a function; USABLE says whether you can
+use it now, and if not, why.")]
     List,
     /// Show what is known of a device, bound or not
+    #[command(after_help = "\
+Examples:
+  dirql info 00:03.0
+  dirql info eth1 --json")]
     Info(Target),
     /// Say what stands between you and a device, and what to do about it
     #[command(after_help = "\
@@ -94,6 +105,10 @@ not met that must be.")]
     Trace(Trace),
     /// Try a device: configuration, BARs, loopback of every vector, DMA, reset, driver
     #[command(after_help = "\
+Examples:
+  dirql selftest 00:03.0
+  dirql selftest 00:03.0 --json | jq '.results[] | select(.outcome == \"fail\")'
+
 The device must be bound (dirql bind), and nothing else may use it.
 Exit code 7 where a check fails.")]
     Selftest(Target),
@@ -103,6 +118,9 @@ Exit code 7 where a check fails.")]
     Config(Config),
     /// Reset a device
     #[command(after_help = "\
+Example:
+  dirql reset 00:03.0
+
 The device must be bound (dirql bind), and nothing else may use it. Many
 devices keep part of their state all the same. Exit code 3 where the kernel
 knows no way to reset it.")]
@@ -137,13 +155,21 @@ Examples:
         shell: Shell,
     },
     /// Write the manual's pages into a directory
-    #[command(hide = true)]
+    #[command(
+        hide = true,
+        after_help = "\
+Example:
+  dirql man /usr/local/share/man/man8"
+    )]
     Man {
         /// Where to; it is made
         directory: PathBuf,
     },
     /// Explain an error code
-    #[command(after_help = "Example:\n  dirql explain E7")]
+    #[command(after_help = "\
+Examples:
+  dirql explain E7
+  dirql explain E7 | less")]
     Explain {
         /// E1 to E15
         code: String,
@@ -162,7 +188,7 @@ pub struct Target {
 fn seconds(text: &str) -> Result<Duration, String> {
     let value: f64 = text.parse().map_err(|_| "a number of seconds is needed")?;
     if !(0.0..=31_536_000.0).contains(&value) {
-        return Err("the seconds lie between 0 and a year's".into());
+        return Err("seconds lie between 0 and 31536000, a year".into());
     }
     Duration::try_from_secs_f64(value).map_err(|error| error.to_string())
 }

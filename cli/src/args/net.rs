@@ -11,7 +11,17 @@ use super::{Cidr, Start, Target, mac, seconds};
 
 /// `net`.
 #[derive(Debug, Args)]
-#[command(subcommand_value_name = "ACTION", subcommand_help_heading = "Actions")]
+#[command(
+    subcommand_value_name = "ACTION",
+    subcommand_help_heading = "Actions",
+    after_help = "\
+Examples:
+  dirql net 00:03.0 ping 10.0.2.2
+  dirql net 00:03.0 --wait poll --queues 2 bench rx
+  dirql net 00:03.0 tap --help
+
+What starts the device may stand before the action, or behind it."
+)]
 pub struct Net {
     #[command(flatten)]
     pub target: Target,
@@ -44,7 +54,7 @@ pub enum NetAction {
 #[command(after_help = "\
 Examples:
   dirql net 00:03.0 ping 10.0.2.2
-  dirql net 00:03.0 ping 192.0.2.1 --source 192.0.2.7/24 --count 20 --interval 50
+  dirql net 00:03.0 ping 192.0.2.1 --source 192.0.2.7/24 --interval 50
 
 Without --source the address comes from DHCP. Exit code 7 unless all were
 answered.")]

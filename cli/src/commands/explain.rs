@@ -5,6 +5,10 @@ use dirql::host::explanation;
 use serde_json::json;
 
 use crate::output::{Outcome, Output};
+use crate::wrap::markdown;
+
+/// The columns of a page of text, where the terminal has them.
+const COLUMNS: usize = 80;
 
 /// Prints the catalogue's section on the code.
 pub fn explain(code: &str, output: &mut Output) -> Outcome {
@@ -13,7 +17,7 @@ pub fn explain(code: &str, output: &mut Output) -> Outcome {
     if output.is_json() {
         return output.document(&json!({ "code": code.to_string(), "text": text }));
     }
-    output.line(text)
+    output.text(&markdown(text, output.width().unwrap_or(COLUMNS).min(COLUMNS)))
 }
 
 #[cfg(test)]
