@@ -2,13 +2,14 @@
 //!
 //! In reading order: [`args`] says what can be typed, [`commands`] has a file for each command, and [`output`] is the
 //! one way to stdout. [`device`] finds the driver of a device and starts it, [`stack`] puts TCP/IP on a network
-//! device, [`pcap`] reads and writes captures, [`picture`] is what a display shows.
+//! device, [`confine`] gives up what is not needed with it, [`pcap`] reads and writes captures, [`picture`] is what a display shows.
 
 #![forbid(unsafe_code)]
 
 mod args;
 mod chart;
 mod commands;
+mod confine;
 mod device;
 mod dump;
 mod output;
