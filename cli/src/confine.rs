@@ -16,7 +16,7 @@ use landlock::{
     ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
     RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus,
 };
-use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
 /// The rights that are known here. Those of later kernels say more of devices' ioctls than VFIO could do with.
 const KNOWN: ABI = ABI::V3;
@@ -81,11 +81,18 @@ fn holds(capability: Capability) -> bool {
     caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false)
 }
 
-/// Drops all capabilities of this thread but these.
+fn is_memlock_unlimited() -> bool {
+    getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(limit, _)| limit == RLIM_INFINITY)
+}
+
+/// Drops all capabilities of this thread but these, and that to lock memory where a limit would hold without it.
 fn keep(kept: &[Capability]) {
     let drop = || -> Result<CapsHashSet, CapsError> {
         let held = caps::read(None, CapSet::Permitted)?;
-        let left: CapsHashSet = held.into_iter().filter(|capability| kept.contains(capability)).collect();
+        let needed = |capability: &Capability| {
+            kept.contains(capability) || *capability == Capability::CAP_IPC_LOCK && !is_memlock_unlimited()
+        };
+        let left: CapsHashSet = held.into_iter().filter(needed).collect();
         caps::clear(None, CapSet::Inheritable)?;
         caps::set(None, CapSet::Effective, &left)?;
         caps::set(None, CapSet::Permitted, &left)?;
@@ -172,11 +179,16 @@ mod tests {
         thread::scope(|scope| {
             let dropped = scope.spawn(|| {
                 keep(&Needs { network: true, ..Needs::default() }.capabilities());
-                let kept = caps::read(None, CapSet::Permitted).unwrap();
+                // What a test may have besides is the right to lock memory.
+                let left = |set| {
+                    let mut left = caps::read(None, set).unwrap();
+                    left.remove(&Capability::CAP_IPC_LOCK);
+                    left
+                };
+                let kept = left(CapSet::Permitted);
                 assert!(kept.iter().all(|capability| *capability == Capability::CAP_NET_ADMIN), "{kept:?}");
                 done();
-                [CapSet::Permitted, CapSet::Effective, CapSet::Inheritable]
-                    .map(|set| caps::read(None, set).unwrap().len())
+                [CapSet::Permitted, CapSet::Effective, CapSet::Inheritable].map(|set| left(set).len())
             });
             assert_eq!(dropped.join().unwrap(), [0; 3]);
         });

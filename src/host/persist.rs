@@ -152,8 +152,11 @@ fn text(function: &Function, owner: Option<&Owner>) -> String {
         ("subsystem_vendor", subsystem_vendor),
         ("subsystem_device", subsystem_device),
     ];
-    let other = |(name, id): (&str, &u16)| format!("ATTR{{{name}}}!=\"{id:#06x}\", GOTO=\"dirql_end\"\n");
-    let others = ids.map(other).concat();
+    let others = |of: &str| {
+        let other = |(name, id)| format!("ATTR{{{of}{name}}}!=\"{id:#06x}\", GOTO=\"dirql_end\"\n");
+        ids.map(other).concat()
+    };
+    let (other, another) = (others(""), others(&format!("[pci/{address}]")));
     let node = owner.map_or_else(String::new, |owner| {
         let word = |key: &str, id: Option<u32>| id.map_or_else(String::new, |id| format!(", {key}=\"{id}\""));
         let given =
@@ -162,8 +165,7 @@ fn text(function: &Function, owner: Option<&Owner>) -> String {
         format!(
             "\n# The nodes of its group and of itself are {owner}'s.\n\
              LABEL=\"dirql_node\"\n\
-             ATTR{{[pci/{address}]vendor}}!=\"{vendor:#06x}\", GOTO=\"dirql_end\"\n\
-             ATTR{{[pci/{address}]device}}!=\"{device:#06x}\", GOTO=\"dirql_end\"\n\
+             {another}\
              SUBSYSTEM==\"vfio\", TEST==\"/sys/kernel/iommu_groups/$kernel/devices/{address}\"{to}\n\
              SUBSYSTEM==\"vfio-dev\", KERNELS==\"{address}\"{to}\n"
         )
@@ -180,7 +182,7 @@ fn text(function: &Function, owner: Option<&Owner>) -> String {
          ACTION!=\"add\", GOTO=\"dirql_end\"\n\
          SUBSYSTEM!=\"pci\", GOTO=\"dirql_end\"\n\
          KERNEL!=\"{address}\", GOTO=\"dirql_end\"\n\
-         {others}\
+         {other}\
          # From here on no other driver takes it; one that was quicker lets go.\n\
          ATTR{{driver_override}}=\"{VFIO_PCI}\"\n\
          TEST==\"driver\", TEST!=\"/sys/bus/pci/drivers/{VFIO_PCI}/$kernel\", ATTR{{driver/unbind}}=\"$kernel\"\n\

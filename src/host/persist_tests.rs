@@ -42,6 +42,7 @@ fn a_rule_names_one_function_by_address_and_ids() {
         "\nATTR{vendor}!=\"0x8086\", GOTO=\"dirql_end\"\n",
         "\nATTR{device}!=\"0x100e\", GOTO=\"dirql_end\"\n",
         "\nATTR{subsystem_device}!=\"0x0000\", GOTO=\"dirql_end\"\n",
+        "\nATTR{[pci/0000:00:03.0]subsystem_vendor}!=\"0x0000\", GOTO=\"dirql_end\"\n",
         "ATTR{driver_override}=\"vfio-pci\"\n",
         "devices/0000:00:03.0\", OWNER=\"7\", GROUP=\"8\", MODE=\"0660\"\n",
     ] {
