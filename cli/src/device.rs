@@ -11,6 +11,7 @@ use dirql::release::ReleaseRequest;
 use dirql::telemetry::{self, Publisher};
 use dirql::{Address, Device, Error, ErrorKind, Result};
 
+use crate::confine::{self, Needs};
 use crate::output::{End, Outcome};
 use crate::signals::Stop;
 
@@ -49,6 +50,17 @@ pub fn require_driver(function: &Function) -> Result<&'static Registration> {
     })
 }
 
+/// Opens a device, and gives up all rights but those that are still needed.
+///
+/// # Errors
+/// As [`Device::open`].
+pub fn open(address: Address, needs: &Needs) -> Result<Device> {
+    confine::before_opening(needs);
+    let device = Device::open(address)?;
+    confine::once_open(needs);
+    Ok(device)
+}
+
 /// A device that runs. Dropped, it is stopped as well.
 pub struct Running {
     /// Where it sits.
@@ -62,15 +74,15 @@ pub struct Running {
 }
 
 impl Running {
-    /// Opens the device that `name` means, and starts it with the driver that matches and these settings. When the host wants it back, `stop`
-    /// says so.
+    /// Opens the device that `name` means, and starts it with the driver that matches and these settings, with no rights
+    /// but those that it `needs`. When the host wants it back, `stop` says so.
     ///
     /// # Errors
     /// Where there is no such device or no driver for it, it cannot be opened, or it does not start.
-    pub fn start(host: &Host, name: &str, settings: &Settings, stop: &Stop) -> Result<Self> {
+    pub fn start(host: &Host, name: &str, settings: &Settings, needs: &Needs, stop: &Stop) -> Result<Self> {
         let function = host.resolve(name)?;
         let registration = require_driver(&function)?;
-        let device = Device::open(function.address)?;
+        let device = open(function.address, needs)?;
         stop.on_release(device.release_request());
         Self::probe(device, registration, settings)
     }

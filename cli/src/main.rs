@@ -1,14 +1,16 @@
 //! The command `dirql`: takes PCI devices from the kernel, runs them, and gives them back.
 //!
 //! In reading order: [`args`] says what can be typed, and [`usage`] what is answered where that cannot be read;
-//! [`commands`] has a file for each command, and [`output`] is the one way to stdout. [`device`] finds the driver of a device and starts it, [`stack`] puts TCP/IP on a network
-//! device, [`pcap`] reads and writes captures, [`picture`] is what a display shows.
+//! [`commands`] has a file for each command, and [`output`] is the one way to stdout. [`device`] finds the driver of a
+//! device and starts it, [`confine`] gives up what is not needed with it, [`stack`] puts TCP/IP on a network device,
+//! [`pcap`] reads and writes captures, [`picture`] is what a display shows.
 
 #![forbid(unsafe_code)]
 
 mod args;
 mod chart;
 mod commands;
+mod confine;
 mod device;
 mod dump;
 mod output;

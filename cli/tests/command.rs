@@ -65,6 +65,16 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
 }
 
 #[test]
+fn an_owner_who_does_not_exist_is_named() {
+    for (owner, name) in [("nobody-here", "user \"nobody-here\""), ("root:no-group", "group \"no-group\"")] {
+        let output = dirql(&["bind", NOWHERE, "--owner", owner]);
+        assert_eq!(output.status.code(), Some(6), "{output:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains(&format!("there is no {name}")) && said.contains("fix: "), "{said}");
+    }
+}
+
+#[test]
 fn bad_input_is_exit_code_2() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::persist::RuleBefore;
 use super::record::denied;
-use super::{Function, Group, Host, Member, Node, Owner, Record, Use, VFIO_PCI, files};
+use super::{Function, Group, Host, Member, Node, Owner, Record, VFIO_PCI, files};
 use crate::pci::Address;
 use crate::{Code, Error, ErrorKind, Result};
 
@@ -26,6 +27,8 @@ pub struct BindOptions {
     pub owner: Option<Owner>,
     /// Takes a function that is in use.
     pub force: bool,
+    /// Leaves a rule of udev that binds it again at each start.
+    pub persist: bool,
 }
 
 /// A function that vfio-pci has.
@@ -41,10 +44,14 @@ pub struct Bound {
     pub previous_driver: Option<String>,
     /// Whether vfio-pci had it already, so that at most the owner changed.
     pub was_bound: bool,
+    /// The rule of udev that binds it at each start, if there is one.
+    pub rule: Option<PathBuf>,
     /// The members of its group that still keep it from being used.
     pub blocking: Vec<Member>,
     /// Whose the node was before it was given to another, if it was.
     given_from: Option<Node>,
+    /// The rule that it had before this one, if one was written.
+    rule_before: Option<RuleBefore>,
 }
 
 impl Host {
@@ -58,19 +65,30 @@ impl Host {
         let function = self.function(address)?;
         if function.is_on_vfio() {
             let previous = self.record(address)?.and_then(|record| record.previous_driver);
-            let handed = self.hand_over(&function, options)?;
-            return self.bound(address, handed, previous, true);
+            let rule = self.write_rule(&function, options)?;
+            return match self.hand_over(&function, options) {
+                Ok(handed) => self.bound(address, handed, previous, true, rule),
+                Err(error) => Err(self.undo_rule(address, rule.as_ref(), error)),
+            };
         }
         self.check_bindable(&function, options.force)?;
         self.check_left(&function, Duration::ZERO)?;
         let record = self.record_of(&function)?;
         self.save_record(&record)?;
+        // Before the function: udev knows whose its node is when it comes.
+        let rule = match self.write_rule(&function, options) {
+            Ok(rule) => rule,
+            Err(error) => return Err(self.roll_back(&record, error)),
+        };
         match self.take(&function).and_then(|()| self.hand_over(&function, options)) {
             Ok(handed) => {
                 log::info!(bdf:% = address; "{address}: bound to vfio-pci");
-                self.bound(address, handed, record.previous_driver, false)
+                self.bound(address, handed, record.previous_driver, false, rule)
             }
-            Err(error) => Err(self.roll_back(&record, error)),
+            Err(error) => {
+                let error = self.undo_rule(address, rule.as_ref(), error);
+                Err(self.roll_back(&record, error))
+            }
         }
     }
 
@@ -101,6 +119,11 @@ impl Host {
     pub fn plan_bind(&self, address: Address, options: &BindOptions) -> Result<Vec<String>> {
         let function = self.function(address)?;
         let mut steps = Vec::new();
+        if options.persist {
+            let (path, text) = self.rule_for(&function, options.owner.as_ref())?;
+            steps.push(format!("cat > {} << 'END'\n{text}END", path.display()));
+            steps.push("udevadm control --reload".into());
+        }
         if !function.is_on_vfio() {
             self.check_bindable(&function, options.force)?;
             let path = function.path().display();
@@ -142,25 +165,6 @@ impl Host {
         }
         let take = format!("sudo dirql bind {address} --force");
         self.check_not_in_use(function, "binding to vfio-pci", &take, force)
-    }
-
-    /// Nothing where the kernel does not use it, or that is to be ended by `force`.
-    pub(super) fn check_not_in_use(
-        &self,
-        function: &Function,
-        operation: &str,
-        take: &str,
-        force: bool,
-    ) -> Result<()> {
-        let uses = self.in_use(function);
-        if uses.is_empty() || force {
-            return Ok(());
-        }
-        let fix = match Use::end_of(&uses) {
-            Some(end) => format!("{end}; or take it all the same: {take}"),
-            None => format!("if that is needed no more: {take}"),
-        };
-        Err(Error::new(ErrorKind::Busy, operation).on(function.address).why(Use::all(&uses)).fix(fix))
     }
 
     pub(super) fn record_of(&self, function: &Function) -> Result<Record> {
@@ -235,8 +239,11 @@ impl Host {
 
     /// Takes back what one bind of several did: the device, or where it was bound already, only its node.
     fn undo(&self, bound: &Bound) -> Result<()> {
+        if let Some(rule) = &bound.rule_before {
+            self.put_rule_back(bound.address, rule)?;
+        }
         if !bound.was_bound {
-            return self.restore(bound.address, &super::RestoreOptions::default()).map(drop);
+            return self.restore_driver(bound.address, &super::RestoreOptions::default()).map(drop);
         }
         bound.given_from.as_ref().map_or(Ok(()), |node| self.give_back(bound.address, node))
     }
@@ -291,11 +298,23 @@ impl Host {
         (node, given_from): (Node, Option<Node>),
         previous: Option<String>,
         was_bound: bool,
+        rule_before: Option<RuleBefore>,
     ) -> Result<Bound> {
         let group = self.group_of(&self.function(address)?)?;
         let blocking = group.blocking().into_iter().cloned().collect();
         let (group, previous_driver) = (group.number, previous);
-        Ok(Bound { address, group, node, previous_driver, was_bound, blocking, given_from })
+        let rule = self.persistent_rule(address);
+        Ok(Bound {
+            address,
+            group,
+            node,
+            previous_driver,
+            was_bound,
+            rule,
+            blocking,
+            given_from,
+            rule_before,
+        })
     }
 
     /// Puts the function back after `error`, and says so where even that failed.
@@ -351,7 +370,7 @@ impl Host {
 }
 
 /// An error, and that giving back what it came upon failed too.
-fn with_also(error: Error, address: Address, also: &Error) -> Error {
+pub(super) fn with_also(error: Error, address: Address, also: &Error) -> Error {
     let why = error.cause().map_or_else(String::new, |why| format!("{why}; "));
     error
         .why(format!("{why}and putting back {address} failed too: {}", first_line(also)))

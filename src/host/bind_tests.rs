@@ -17,7 +17,7 @@ fn nic() -> (Machine, Address) {
 fn binds_step_by_step_and_gives_the_node() {
     let (machine, address) = nic();
     machine.fail_at(None);
-    let options = BindOptions { owner: Some("7:8".parse().unwrap()), force: false };
+    let options = BindOptions { owner: Some("7:8".parse().unwrap()), force: false, persist: false };
     let bound = machine.host().bind(address, &options).unwrap();
     assert_eq!(
         machine.log(),
@@ -53,7 +53,7 @@ fn binding_again_is_success_and_keeps_the_record() {
 
 #[test]
 fn any_failing_write_is_taken_back() {
-    let options = BindOptions { owner: Some("7".parse().unwrap()), force: false };
+    let options = BindOptions { owner: Some("7".parse().unwrap()), force: false, persist: false };
     for n in 1.. {
         let (machine, address) = nic();
         machine.fail_at(Some(n));
@@ -124,7 +124,7 @@ fn refuses_what_is_in_use_unless_forced() {
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert!(error.to_string().contains("eth1 is up") && error.to_string().contains("--force"), "{error}");
     assert_eq!(machine.driver(NIC).as_deref(), Some("e1000"));
-    machine.host().bind(address, &BindOptions { owner: None, force: true }).unwrap();
+    machine.host().bind(address, &BindOptions { owner: None, force: true, persist: false }).unwrap();
 }
 
 #[test]
@@ -153,14 +153,15 @@ fn several_are_bound_all_or_none() {
     machine.host().bind_all(&both, &BindOptions::default()).unwrap_err();
     assert_eq!(machine.driver(NIC).as_deref(), Some("e1000"));
     assert!(machine.host().records().unwrap().is_empty());
-    let bound = machine.host().bind_all(&both, &BindOptions { owner: None, force: true }).unwrap();
+    let bound =
+        machine.host().bind_all(&both, &BindOptions { owner: None, force: true, persist: false }).unwrap();
     assert_eq!(bound.len(), 2);
 }
 
 #[test]
 fn a_plan_changes_nothing() {
     let (machine, address) = nic();
-    let options = BindOptions { owner: Some("7".parse().unwrap()), force: false };
+    let options = BindOptions { owner: Some("7".parse().unwrap()), force: false, persist: false };
     let steps = machine.host().plan_bind(address, &options).unwrap();
     assert_eq!(steps.len(), 6);
     assert!(machine.log().is_empty());
@@ -184,10 +185,11 @@ fn an_attempt_cut_short_is_taken_up_again() {
 fn of_several_that_fail_together_a_node_keeps_its_owner() {
     let (machine, address) = nic();
     let host = machine.host();
-    host.bind(address, &BindOptions { owner: Some("7".parse().unwrap()), force: false }).unwrap();
+    host.bind(address, &BindOptions { owner: Some("7".parse().unwrap()), force: false, persist: false })
+        .unwrap();
     let node = host.node(&host.group(3).unwrap()).unwrap();
     machine.fail_at(None);
-    let options = BindOptions { owner: Some("8".parse().unwrap()), force: false };
+    let options = BindOptions { owner: Some("8".parse().unwrap()), force: false, persist: false };
     let missing = "0000:00:1e.0".parse().unwrap();
     assert_eq!(host.bind_all(&[address, missing], &options).unwrap_err().kind(), ErrorKind::NotFound);
     let back = format!("give 3 Some({}) Some({}) {:04o}", node.uid, node.gid, node.mode);
@@ -230,7 +232,7 @@ fn a_group_is_bound_but_for_its_bridges() {
 fn two_hundred_rounds_with_failures_leave_no_device_without_its_driver() {
     let (machine, address) = nic();
     let host = machine.host();
-    let options = BindOptions { owner: Some("7".parse().unwrap()), force: false };
+    let options = BindOptions { owner: Some("7".parse().unwrap()), force: false, persist: false };
     let mut state = 0x5eed_u64;
     let mut random = |below: u64| {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

@@ -25,6 +25,7 @@ mod iommu;
 mod limits;
 mod owner;
 mod permissions;
+mod persist;
 mod record;
 mod restore;
 mod unbind;

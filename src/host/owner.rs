@@ -46,14 +46,16 @@ impl std::str::FromStr for Owner {
             Ok(number) => Ok(number),
             Err(_) => match User::from_name(user) {
                 Ok(Some(user)) => Ok(user.uid.as_raw()),
-                _ => Err(bad(ErrorKind::NotFound, format!("there is no user {user:?}"))),
+                _ => Err(bad(ErrorKind::NotFound, format!("there is no user {user:?}"))
+                    .fix("--owner $USER, who you are; getent passwd lists who else there is")),
             },
         });
         let gid = group.filter(|group| !group.is_empty()).map(|group| match group.parse() {
             Ok(number) => Ok(number),
             Err(_) => match Group::from_name(group) {
                 Ok(Some(group)) => Ok(group.gid.as_raw()),
-                _ => Err(bad(ErrorKind::NotFound, format!("there is no group {group:?}"))),
+                _ => Err(bad(ErrorKind::NotFound, format!("there is no group {group:?}"))
+                    .fix("id lists your groups; getent group lists all")),
             },
         });
         Ok(Self { uid: uid.transpose()?, gid: gid.transpose()?, text: text.to_string() })

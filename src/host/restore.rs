@@ -1,5 +1,6 @@
 //! Giving a function back to the kernel, by the record that the bind left.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Function, Host, Record, VFIO_PCI};
@@ -24,16 +25,30 @@ pub struct Restored {
     pub from: Option<String>,
     /// Whether that was vfio-pci.
     pub was_bound: bool,
+    /// The rule of udev that bound it at each start, which is no more.
+    pub rule: Option<PathBuf>,
 }
 
 impl Host {
     /// Gives a function back to the driver that the record names; without a record, to the driver that the kernel
-    /// finds. One that is not on vfio-pci is success.
+    /// finds. One that is not on vfio-pci is success. It is not bound at the next start either.
     ///
     /// # Errors
     /// `Busy` where a process holds it: the kernel's unbind would wait for that without end. `Permission` without
     /// root, `NotFound` without such a function, `Failure` where the driver does not take it back: the record stays.
     pub fn restore(&self, address: Address, options: &RestoreOptions) -> Result<Restored> {
+        let restored = match self.restore_driver(address, options) {
+            // Unplugged: but what waits for it to come again is taken away.
+            Err(_) if self.function(address).is_err() && self.persistent_rule(address).is_some() => {
+                Restored { address, driver: None, from: None, was_bound: false, rule: None }
+            }
+            restored => restored?,
+        };
+        Ok(Restored { rule: self.forget_rule(address)?, ..restored })
+    }
+
+    /// As [`restore`](Self::restore), but for the next start.
+    pub(super) fn restore_driver(&self, address: Address, options: &RestoreOptions) -> Result<Restored> {
         let record = self.record(address)?;
         let function = match self.function(address) {
             Ok(function) => function,
@@ -66,7 +81,7 @@ impl Host {
             self.remove_record(address)?;
         }
         log::info!(bdf:% = address; "{address}: restored to {}", driver.as_deref().unwrap_or("no driver"));
-        Ok(Restored { address, driver, from: function.driver, was_bound })
+        Ok(Restored { address, driver, from: function.driver, was_bound, rule: None })
     }
 
     /// Brings a function to the driver and override of its record, from whatever state it is in; returns the driver.

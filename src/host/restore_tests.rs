@@ -113,7 +113,7 @@ fn a_shared_node_stays_with_its_owner_until_the_last() {
     let machine = Machine::new();
     for address in [NIC, "0000:00:03.1"] {
         machine.function(address, 0x8086, 0x100e, Some("e1000"), Some(3));
-        let options = BindOptions { owner: Some("7".parse().unwrap()), force: false };
+        let options = BindOptions { owner: Some("7".parse().unwrap()), force: false, persist: false };
         machine.host().bind(address.parse().unwrap(), &options).unwrap();
     }
     machine.fail_at(None);

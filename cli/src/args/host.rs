@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use dirql::host::Owner;
-
 use super::seconds;
+use clap::{Args, ValueEnum};
 
 /// `bind`.
 #[derive(Debug, Args)]
@@ -14,6 +12,7 @@ Examples:
   sudo dirql bind 00:03.0 --owner $USER
   sudo dirql bind eth1 01:00.0 --owner :vfio
   sudo dirql bind --group 7 --owner $USER -v     # -v: every write to sysfs
+  sudo dirql bind 00:03.0 --owner $USER --persist
 
 The previous driver is recorded in /run/dirql, for dirql restore. Where one
 device cannot be bound, those before it are given back.")]
@@ -28,7 +27,11 @@ pub struct Bind {
 
     /// Give the group's node to this user and group, who need no root from then on
     #[arg(long, value_name = "USER[:GROUP]")]
-    pub owner: Option<Owner>,
+    pub owner: Option<String>,
+
+    /// Bind them at each start too, by a rule of udev that dirql restore removes
+    #[arg(long)]
+    pub persist: bool,
 
     /// Take a device that is in use: an interface that is up, a disk that is mounted
     #[arg(long)]

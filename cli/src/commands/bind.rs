@@ -5,11 +5,13 @@ use dirql::{Address, Result};
 use serde_json::json;
 
 use crate::args::Bind;
+use crate::device::driver_of;
 use crate::output::{Outcome, Output};
 
 /// Binds, or says what binding would do.
 pub fn bind(host: &Host, args: &Bind, output: &mut Output) -> Outcome {
-    let options = BindOptions { owner: args.owner.clone(), force: args.force };
+    let owner = args.owner.as_deref().map(str::parse).transpose()?;
+    let options = BindOptions { owner, force: args.force, persist: args.persist };
     let addresses = match args.group {
         Some(group) => host.bindable(group)?,
         None => addresses(host, &args.devices)?,
@@ -34,7 +36,19 @@ pub fn bind(host: &Host, args: &Bind, output: &mut Output) -> Outcome {
             blocking.join(", ")
         ));
     }
+    all.iter().filter(|bound| bound.blocking.is_empty()).for_each(|bound| guide(host, bound, output));
     Ok(())
+}
+
+/// What can be typed next, and what at the end.
+fn guide(host: &Host, bound: &Bound, output: &Output) {
+    let address = bound.address;
+    let driven = host.function(address).is_ok_and(|function| driver_of(&function).is_some());
+    let verb = if driven { "run" } else { "selftest" };
+    // The node is still root's alone.
+    let sudo = if bound.node.uid == 0 && bound.node.mode & 0o060 != 0o060 { "sudo " } else { "" };
+    output.note(format_args!("next: {sudo}dirql {verb} {address}"));
+    output.note(format_args!("back: sudo dirql restore {address}"));
 }
 
 /// The addresses of the devices that the names mean.
@@ -71,6 +85,12 @@ pub(super) fn print_plans(plans: Vec<(Address, Vec<String>)>, output: &mut Outpu
 }
 
 fn line(bound: &Bound) -> String {
+    let rule =
+        bound.rule.as_ref().map_or_else(String::new, |rule| format!(", at each start by {}", rule.display()));
+    format!("{}{rule}", bound_line(bound))
+}
+
+fn bound_line(bound: &Bound) -> String {
     let (address, group) = (bound.address, bound.group);
     let node = format!("node {} owned by {}", bound.node.path.display(), bound.node.ownership());
     if bound.was_bound {
@@ -86,6 +106,7 @@ fn document(bound: &Bound) -> serde_json::Value {
         "previous_driver": bound.previous_driver,
         "driver": VFIO_PCI,
         "was_bound": bound.was_bound,
+        "rule": bound.rule,
         "iommu_group": bound.group,
         "node": bound.node.path,
         "owner": { "uid": bound.node.uid, "gid": bound.node.gid, "mode": format!("{:04o}", bound.node.mode) },

@@ -12,7 +12,7 @@ pub fn doctor(host: &Host, device: Option<&str>, output: &mut Output) -> Outcome
     let function = device.map(|device| host.resolve(device)).transpose()?;
     let mut conditions = host.examine(function.as_ref());
     conditions.extend(function.as_ref().map(driver));
-    let address = function.map(|function| function.address);
+    let address = function.as_ref().map(|function| function.address);
     let printed = if output.is_json() {
         let sound = !conditions.iter().any(|condition| condition.verdict == Verdict::Fail);
         output.document(&json!({ "address": address, "sound": sound, "conditions": conditions }))
@@ -22,6 +22,10 @@ pub fn doctor(host: &Host, device: Option<&str>, output: &mut Output) -> Outcome
     };
     // A reader that has gone does not make a failure a success.
     verdict(address, &conditions)?;
+    if let Some(function) = function.filter(|_| !output.is_json()) {
+        let verb = if driver_of(&function).is_some() { "run" } else { "selftest" };
+        output.note(format_args!("next: dirql {verb} {}", function.address));
+    }
     printed
 }
 

@@ -12,6 +12,8 @@ use dirql::{Address, Device, Error, ErrorKind, Result};
 use serde_json::json;
 
 use crate::chart;
+use crate::confine::Needs;
+use crate::device::open;
 use crate::output::{Outcome, Output};
 use crate::signals::Stop;
 use crate::table::Table;
@@ -32,7 +34,7 @@ pub fn measure(
     output: &mut Output,
 ) -> Outcome {
     let address = host.resolve(device)?.address;
-    let device = Device::open(address)?;
+    let device = open(address, &Needs::output(Some(file)))?;
     let release = device.release_request();
     stop.on_release(release.clone());
     let measured = Measured::of(&device, count, stop);

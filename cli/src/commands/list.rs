@@ -18,6 +18,8 @@ pub struct Listed {
     class: String,
     name: String,
     driver: Option<String>,
+    /// Whether it is bound at each start.
+    persistent: bool,
     iommu_group: Option<u32>,
     dirql_driver: Option<&'static str>,
     usable: bool,
@@ -39,6 +41,7 @@ impl Listed {
             class: class.get(..4).unwrap_or(&class).to_string(),
             name: names.describe(function.vendor, function.device),
             driver: function.driver.clone(),
+            persistent: host.persistent_rule(function.address).is_some(),
             iommu_group: function.iommu_group,
             dirql_driver: driver_of(function).map(|driver| driver.name),
             usable: usability.is_usable(),
@@ -80,7 +83,11 @@ fn table(listed: &[Listed], width: Option<usize>) -> Table {
             format!("{}:{}", one.vendor, one.device),
             one.class.clone(),
             one.name.clone(),
-            or_dash(one.driver.as_deref()),
+            format!(
+                "{}{}",
+                or_dash(one.driver.as_deref()),
+                if one.persistent { ", at each start" } else { "" }
+            ),
             or_dash(one.iommu_group.map(|group| group.to_string()).as_deref()),
             or_dash(one.dirql_driver),
             match (one.usable, &one.why_not) {

@@ -12,6 +12,7 @@ use dirql::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use crate::args;
+use crate::confine::{self, Needs};
 use crate::device::Running;
 use crate::output::{Outcome, Output, unwritten};
 use crate::signals::{SLICE, Stop};
@@ -24,7 +25,8 @@ pub fn random(host: &Host, args: &args::Random, output: &mut Output) -> Outcome 
     check(args, output)?;
     let stop = Stop::on_signals()?;
     let settings = Settings { interrupts: args.interrupts.map(Into::into), ..Settings::default() };
-    let mut running = Running::start(host, &args.target.device, &settings, &stop)?;
+    let mut running =
+        Running::start(host, &args.target.device, &settings, &Needs::output(args.output.as_deref()), &stop)?;
     let written = write(&mut running, args, &stop);
     let document = running.finish(written)?;
     if output.is_json() { output.document(&document) } else { Ok(()) }
@@ -59,6 +61,7 @@ fn write(running: &mut Running, args: &args::Random, stop: &Stop) -> Outcome<Val
         // Past the lines that std would look for in it.
         None => File::from(io::stdout().as_fd().try_clone_to_owned().map_err(unwritten)?),
     };
+    confine::done();
     let bytes = copy(source, &mut to, args.bytes.unwrap_or(u64::MAX), stop)?;
     Ok(json!({
         "address": address,

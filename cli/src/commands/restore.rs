@@ -10,12 +10,20 @@ use crate::output::{End, Outcome, Output};
 /// Restores every device that can be restored; the first failure, if any, is the command's.
 pub fn restore(host: &Host, args: &Restore, output: &mut Output) -> Outcome {
     let options = RestoreOptions { wait: args.timeout };
-    let addresses = if args.all { host.recorded() } else { addresses(host, &args.devices)? };
+    let addresses = if args.all { taken(host) } else { addresses(host, &args.devices)? };
     let results: Vec<Result<Restored>> =
         addresses.iter().map(|&address| host.restore(address, &options)).collect();
     let (restored, failures) = partition(results);
     let printed = print(&addresses, &restored, &failures, output);
     end(printed, failures, output)
+}
+
+/// Every device that is bound, or will be at the next start.
+fn taken(host: &Host) -> Vec<Address> {
+    let mut taken = [host.recorded(), host.persistent()].concat();
+    taken.sort_unstable();
+    taken.dedup();
+    taken
 }
 
 /// How a command ends that goes on after failures: with the first, after the others are told.
@@ -65,6 +73,12 @@ pub(super) fn partition<T>(results: Vec<Result<T>>) -> (Vec<T>, Vec<Error>) {
 }
 
 fn line(restored: &Restored) -> String {
+    let rule =
+        restored.rule.as_ref().map_or_else(String::new, |rule| format!("; removed {}", rule.display()));
+    format!("{}{rule}", driver_line(restored))
+}
+
+fn driver_line(restored: &Restored) -> String {
     let driver = restored.driver.as_deref().unwrap_or("no driver");
     if restored.from == restored.driver {
         return format!("{}: on {driver}, not on {VFIO_PCI}", restored.address);
@@ -73,5 +87,11 @@ fn line(restored: &Restored) -> String {
 }
 
 fn document(restored: &Restored) -> serde_json::Value {
-    json!({ "address": restored.address, "driver": restored.driver, "was_bound": restored.was_bound })
+    json!({
+        "address": restored.address,
+        "driver": restored.driver,
+        "previous_driver": restored.from,
+        "was_bound": restored.was_bound,
+        "rule": restored.rule,
+    })
 }

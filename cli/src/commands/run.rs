@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::display::connector_line;
 use crate::args::Run;
+use crate::confine::Needs;
 use crate::device::Running;
 use crate::output::{Outcome, Output};
 use crate::signals::{SLICE, Stop};
@@ -24,7 +25,8 @@ const FRAMES: usize = 256;
 /// Starts the device, shows its vectors until the user or `--seconds` ends it, and stops it.
 pub fn run(host: &Host, args: &Run, output: &mut Output) -> Outcome {
     let stop = Stop::on_signals()?;
-    let mut running = Running::start(host, &args.target.device, &args.start.settings(), &stop)?;
+    let mut running =
+        Running::start(host, &args.target.device, &args.start.settings(), &Needs::default(), &stop)?;
     let watched = watch(&mut running, args.seconds, &stop, output);
     let document = running.finish(watched)?;
     if output.is_json() { output.document(&document) } else { Ok(()) }

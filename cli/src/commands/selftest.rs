@@ -8,13 +8,14 @@ use dirql::{Address, Device, Error, ErrorKind};
 use serde_json::json;
 
 use crate::args::Target;
-use crate::device::{Running, driver_of};
+use crate::confine::Needs;
+use crate::device::{Running, driver_of, open};
 use crate::output::{Colour, End, Outcome, Output};
 
 /// Tries the device as any device, and then with its driver.
 pub fn selftest(host: &Host, target: &Target, output: &mut Output) -> Outcome {
     let function = host.resolve(&target.device)?;
-    let device = Device::open(function.address)?;
+    let device = open(function.address, &Needs::default())?;
     let release = device.release_request();
     let checks = try_all(device, driver_of(&function));
     let printed = if output.is_json() {

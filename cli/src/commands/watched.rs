@@ -10,6 +10,7 @@ use dirql::telemetry::{Report, Source};
 use dirql::trace::Watch;
 
 use super::run::Seen;
+use crate::confine::Needs;
 use crate::device::Running;
 use crate::output::Outcome;
 use crate::signals::Stop;
@@ -41,7 +42,7 @@ impl Watched {
     pub fn find(host: &Host, device: &str, settings: &Settings, stop: &Stop) -> Result<Self> {
         match Source::find(host.resolve(device)?.address)? {
             Some(source) => Ok(Self::Asked(source)),
-            None => Self::own(Running::start(host, device, settings, stop)?),
+            None => Self::own(Running::start(host, device, settings, &Needs::default(), stop)?),
         }
     }
 

@@ -49,7 +49,10 @@ fn kind(function: &Function) -> Condition {
 fn driver(host: &Host, function: &Function) -> Condition {
     const NAME: &str = "kernel driver";
     if function.is_on_vfio() {
-        return Condition::pass(NAME, "vfio-pci");
+        let persistent = host.persistent_rule(function.address);
+        let persistent =
+            persistent.map_or_else(String::new, |rule| format!(", at each start by {}", rule.display()));
+        return Condition::pass(NAME, format!("vfio-pci{persistent}"));
     }
     Condition::fail(NAME, &host.not_on_vfio(function, NAME))
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Function, Host, files};
 use crate::pci::Address;
+use crate::{Error, ErrorKind, Result};
 
 /// How deep an interface or disk may lie below its function: SATA disks lie seven deep.
 const DEPTH: usize = 32;
@@ -121,5 +122,24 @@ impl Host {
             }
         }
         uses
+    }
+
+    /// Nothing where the kernel does not use it, or that is to be ended by `force`.
+    pub(super) fn check_not_in_use(
+        &self,
+        function: &Function,
+        operation: &str,
+        take: &str,
+        force: bool,
+    ) -> Result<()> {
+        let uses = self.in_use(function);
+        if uses.is_empty() || force {
+            return Ok(());
+        }
+        let fix = match Use::end_of(&uses) {
+            Some(end) => format!("{end}; or take it all the same: {take}"),
+            None => format!("if that is needed no more: {take}"),
+        };
+        Err(Error::new(ErrorKind::Busy, operation).on(function.address).why(Use::all(&uses)).fix(fix))
     }
 }

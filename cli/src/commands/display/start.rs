@@ -4,6 +4,7 @@ use dirql::driver::Settings;
 use dirql::host::Host;
 use dirql::{Address, Result};
 
+use crate::confine::Needs;
 use crate::device::Running;
 use crate::signals::Stop;
 
@@ -18,7 +19,8 @@ pub struct Start<'a> {
 impl Start<'_> {
     /// Starts it, and makes sure that it is a display.
     pub fn start(&self) -> Result<Running> {
-        let mut running = Running::start(self.host, self.device, &self.settings, self.stop)?;
+        let mut running =
+            Running::start(self.host, self.device, &self.settings, &Needs::default(), self.stop)?;
         running.display()?;
         Ok(running)
     }

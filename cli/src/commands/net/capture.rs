@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Start, wait_for_link};
 use crate::args;
+use crate::confine;
 use crate::device::Running;
 use crate::output::{Outcome, Output, unwritten};
 use crate::pcap::Writer;
@@ -64,6 +65,7 @@ fn capture_with(
         let created = File::create(&args.file);
         Box::new(created.map_err(|error| Error::io(&error, "creation of the capture").path(&args.file))?)
     };
+    confine::done();
     if !output.is_json() {
         output.note(format_args!("receiving on {address}, MAC {}, link {link}", net.mac()));
     }

@@ -14,6 +14,7 @@ use dirql::host::Host;
 use dirql::{Error, ErrorKind, Result};
 
 use crate::args::{self, NetAction};
+use crate::confine::Needs;
 use crate::device::Running;
 use crate::output::{Outcome, Output};
 use crate::signals::{SLICE, Stop};
@@ -28,7 +29,8 @@ pub fn net(host: &Host, args: &args::Net, output: &mut Output) -> Outcome {
     if let NetAction::Tap(tap) = &args.action {
         settings.net.offloads = tap.offloads();
     }
-    let start = Start { host, device: &args.target.device, settings, stop: &stop };
+    let start =
+        Start { host, device: &args.target.device, settings, needs: needs(&args.action), stop: &stop };
     match &args.action {
         NetAction::Ping(ping) => ping::ping(&start, ping, output),
         NetAction::Send(send) => send::send(&start, send, output),
@@ -38,18 +40,28 @@ pub fn net(host: &Host, args: &args::Net, output: &mut Output) -> Outcome {
     }
 }
 
+/// What is still needed with an open device.
+fn needs(action: &NetAction) -> Needs {
+    match action {
+        NetAction::Pcap(pcap) => Needs::output(Some(&pcap.file)),
+        NetAction::Tap(_) => Needs { network: true, ..Needs::default() },
+        _ => Needs::default(),
+    }
+}
+
 /// A device that is not started yet.
 struct Start<'a> {
     host: &'a Host,
     device: &'a str,
     settings: Settings,
+    needs: Needs,
     stop: &'a Stop,
 }
 
 impl Start<'_> {
     /// Starts it, and makes sure that it is a network device.
     fn start(&self) -> Result<Running> {
-        let mut running = Running::start(self.host, self.device, &self.settings, self.stop)?;
+        let mut running = Running::start(self.host, self.device, &self.settings, &self.needs, self.stop)?;
         running.net()?;
         Ok(running)
     }

@@ -20,6 +20,7 @@ use self::bell::Bell;
 use self::lane::{Counts, Lane};
 use super::Start;
 use crate::args;
+use crate::confine;
 use crate::device::Running;
 use crate::output::{Outcome, Output};
 use crate::signals::Stop;
@@ -51,6 +52,7 @@ fn bridge(
     let address = running.address;
     let net = running.net()?;
     set_up(net, tap, args)?;
+    confine::done();
     let begun = Instant::now();
     let mut bridge = Bridge { net, queues: tap.queues(), wait: start.settings.net.wait, stop: start.stop };
     let mut changes = 0;
