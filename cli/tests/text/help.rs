@@ -48,6 +48,21 @@ fn every_help_reads_so() {
     assert_eq!(compared("help"), names, "a file is of no command");
 }
 
+/// A page for each command but for those that are not told of.
+#[test]
+fn every_command_has_a_page_of_the_manual() {
+    let directory = tempfile::tempdir().unwrap();
+    let said = Said::of(&["man", directory.path().to_str().unwrap()], |_| {});
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{said:?}");
+    let mut pages: Vec<_> =
+        std::fs::read_dir(&directory).unwrap().map(|file| file.unwrap().file_name()).collect();
+    pages.sort();
+    let pages: Vec<_> = pages.into_iter().map(|name| name.into_string().unwrap()).collect();
+    assert_eq!(said.stdout.lines().count(), pages.len(), "{said:?}");
+    assert_eq!(pages.len(), commands().iter().filter(|node| node.words != "man").count());
+    compare("manual", "pages", &pages.join("\n"));
+}
+
 /// What stands below the examples is taken by the parser, word for word.
 #[test]
 fn every_example_can_be_typed() {
