@@ -1,9 +1,10 @@
-//! `cargo xtask demo | test | lab | kernel | bench`: everything that one does with this repository, set-up included.
+//! `cargo xtask demo | test | fuzz | lab | kernel | bench`: everything that one does with this repository, set-up included.
 #![forbid(unsafe_code)]
 
 mod asan;
 mod cargo;
 mod demo;
+mod fuzz;
 mod lab;
 mod models;
 mod test;
@@ -31,6 +32,8 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Feed every parser with what it should not be fed, and look how far that gets
+    Fuzz(fuzz::Options),
     /// A shell in a virtual machine with an e1000 (00:03.0) and an edu (00:04.0)
     Lab {
         /// Whose shell: root, demo or other
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo => demo::run(),
         Command::Test { steps, arguments } => test::run(&steps, &arguments),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Lab { user, devices } => lab::run(&user, &devices),
         Command::Kernel => dirql_lab::package::kernel().map(|kernel| println!("{}", kernel.image.display())),
         Command::Bench(Bench::Peers(options)) => dirql_peers::run(&options),

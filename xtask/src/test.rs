@@ -22,6 +22,8 @@ pub enum Step {
     Asan,
     /// The models of the lock and its neighbours, as they are and broken in every way that they must notice
     Models,
+    /// The fuzz targets, from what was kept and some seconds on
+    Fuzz,
     /// The tests in virtual machines
     Vm,
 }
@@ -93,6 +95,7 @@ impl Step {
             }
             Step::Asan => crate::asan::run(arguments),
             Step::Models => crate::models::run(),
+            Step::Fuzz => crate::fuzz::run(&crate::fuzz::Options::default()),
             Step::Vm => cargo(&with(&["test", "--package", "dirql-lab", "--test", "vm"]), &[]),
         }
     }

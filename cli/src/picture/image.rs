@@ -40,7 +40,11 @@ impl Image {
         image.map_err(|error| error.path(path))
     }
 
-    fn read(from: impl BufRead + Seek, path: &Path) -> Result<Self> {
+    /// Reads a PNG from memory or a file, of the name `path`.
+    ///
+    /// # Errors
+    /// As [`Image::open`], but for those of a file.
+    pub fn read(from: impl BufRead + Seek, path: &Path) -> Result<Self> {
         let mut decoder = Decoder::new(from);
         decoder.set_transformations(Transformations::EXPAND);
         let header = decoder.read_header_info().map_err(|error| undecoded(&error))?;
