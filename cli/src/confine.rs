@@ -1,7 +1,8 @@
 //! What a command gives up when it opens a device: from then on it holds the device, and needs little else.
 //!
 //! Capabilities are dropped, but for those that a later step needs; nothing is gained by a program that is run
-//! (`no_new_privs`); and with Landlock, where the kernel has it, nothing is written but where the command's output goes.
+//! (`no_new_privs`); and with Landlock, where the kernel has it, nothing is written but where the command's output goes, and
+//! the socket of its telemetry is.
 //! Everything may still be read that the user may read: what fails later is explained from sysfs and procfs.
 //!
 //! All that holds for a thread and those that it starts. So most goes before the device is opened, and what opening
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use caps::errors::CapsError;
 use caps::{CapSet, Capability, CapsHashSet};
+use dirql::telemetry;
 use landlock::{
     ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
     RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus,
@@ -119,6 +121,10 @@ fn restrict(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
         // Where it is there already, it may be a link to elsewhere, as /dev/stdout is.
         places.extend(fs::canonicalize(output).ok().map(|file| (file, written)));
     }
+    match telemetry::directory() {
+        Ok(directory) => places.push((directory, AccessFs::MakeSock | AccessFs::RemoveFile)),
+        Err(error) => log::info!("{error}"),
+    }
     for (place, access) in places {
         match PathFd::new(&place) {
             Ok(descriptor) => rules = rules.add_rule(PathBeneath::new(descriptor, access))?,
@@ -131,6 +137,7 @@ fn restrict(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
     use std::thread;
 
     use super::*;
@@ -157,6 +164,9 @@ mod tests {
             fs::write(allowed.path().join("out.pcap"), "x").unwrap();
             fs::write(allowed.path().join("out.pcap"), "y").unwrap();
             fs::read_to_string("/proc/self/status").unwrap();
+            let socket = telemetry::directory().unwrap().join(format!("confine-{}", std::process::id()));
+            drop(UnixListener::bind(&socket).unwrap());
+            fs::remove_file(&socket).unwrap();
             let refused = fs::write(other.path().join("x"), "x").is_err();
             assert_eq!(refused, status != RulesetStatus::NotEnforced);
         });

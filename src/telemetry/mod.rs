@@ -31,6 +31,7 @@ mod place;
 mod serve;
 
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -53,6 +54,17 @@ pub struct Report {
     pub program: String,
     /// Its vectors.
     pub vectors: Vec<VectorStatistics>,
+}
+
+/// The directory in which this process publishes, made where it is not there: for a program that gives up the right to write
+/// elsewhere before it publishes.
+///
+/// # Errors
+/// `Permission` where somebody else's stands in its place; what the kernel says.
+pub fn directory() -> Result<PathBuf> {
+    let home = place::Roots::system().home();
+    home.make()?;
+    Ok(home.path)
 }
 
 /// Refuses whoever is neither this process's user nor root.
