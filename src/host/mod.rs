@@ -31,6 +31,7 @@ mod record;
 mod reserved;
 mod resource;
 mod restore;
+mod translation;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub use record::Record;
 pub use reserved::ReservedRegion;
 pub use resource::Resource;
 pub use restore::{RestoreOptions, Restored};
+pub use translation::Translation;
 
 /// The driver that gives a function to user space.
 pub const VFIO_PCI: &str = "vfio-pci";
