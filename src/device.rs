@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::backend::group::GroupBackend;
 use crate::backend::{Backend, RegionIndex};
 use crate::core::Core;
-use crate::dma::{Dma, DmaMask};
+use crate::dma::{Dma, DmaMask, Probe};
 use crate::interrupt::{ErrorEvent, ErrorSource, Interrupts, Request};
 use crate::region::{Bar, Config};
 use crate::release::ReleaseRequest;
@@ -78,6 +78,14 @@ impl Device {
     /// DMA memory that the device reaches with so many address bits.
     pub fn dma(&self, mask: DmaMask) -> Dma {
         Dma::new(self.core.clone(), mask)
+    }
+
+    /// Mappings by hand, while nobody else maps.
+    ///
+    /// # Errors
+    /// As [`Device::backend`].
+    pub(crate) fn probe_dma(&self) -> Result<Probe<'_>> {
+        Probe::new(self.core.backend()?, &self.core.pool)
     }
 
     /// Enables interrupts: [`crate::interrupt::Best`], or a [`crate::interrupt::Mode`].

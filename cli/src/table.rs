@@ -13,13 +13,16 @@ pub struct Table {
 struct Column {
     heading: &'static str,
     right: bool,
-    at_most: Option<usize>,
+    gives_way: bool,
 }
+
+/// What a column that gives way keeps.
+const LEAST: usize = 10;
 
 impl Table {
     /// A table with these headings.
     pub fn new(headings: &[&'static str]) -> Self {
-        let column = |&heading| Column { heading, right: false, at_most: None };
+        let column = |&heading| Column { heading, right: false, gives_way: false };
         Self { columns: headings.iter().map(column).collect(), rows: Vec::new() }
     }
 
@@ -29,10 +32,10 @@ impl Table {
         self
     }
 
-    /// Cuts a column that is wider.
-    pub fn at_most(mut self, column: usize, width: usize) -> Self {
+    /// Cuts a column where the lines would be too long.
+    pub fn gives_way(mut self, column: usize) -> Self {
         if let Some(column) = self.columns.get_mut(column) {
-            column.at_most = Some(width);
+            column.gives_way = true;
         }
         self
     }
@@ -54,8 +57,14 @@ impl Table {
     }
 
     fn lines<'a>(&self, rows: impl Iterator<Item = &'a Vec<String>>, width: Option<usize>) -> String {
-        let widths: Vec<usize> =
+        let mut widths: Vec<usize> =
             self.columns.iter().enumerate().map(|(i, column)| self.width(i, column)).collect();
+        let whole = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+        let over = whole.saturating_sub(width.unwrap_or(whole));
+        if let Some((_, yielding)) = self.columns.iter().zip(&mut widths).find(|(column, _)| column.gives_way)
+        {
+            *yielding = (*yielding).min(yielding.saturating_sub(over).max(LEAST));
+        }
         let mut text = String::new();
         for row in rows {
             let mut line = String::new();
@@ -78,8 +87,7 @@ impl Table {
 
     fn width(&self, index: usize, column: &Column) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(index));
-        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(column.heading.len());
-        column.at_most.map_or(widest, |most| widest.min(most))
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(column.heading.len())
     }
 }
 
@@ -97,12 +105,17 @@ mod tests {
 
     #[test]
     fn aligns_and_cuts() {
-        let mut table = Table::new(&["A", "NAME", "N"]).numbers_from(2).at_most(1, 5);
+        let mut table = Table::new(&["A", "NAME", "N"]).numbers_from(2);
         table.row(["x".into(), "abcdefgh".into(), "7".into()]);
         table.row(["yy".into(), "b".into(), "123".into()]);
-        assert_eq!(table.render(None), "A   NAME     N\nx   abcd…    7\nyy  b      123\n");
+        assert_eq!(table.render(None), "A   NAME        N\nx   abcdefgh    7\nyy  b         123\n");
         assert_eq!(table.render(Some(6)), "A   N…\nx   a…\nyy  b…\n");
-        assert_eq!(table.render_rows(), "x   abcd…    7\nyy  b      123\n");
+        assert_eq!(table.render_rows(), "x   abcdefgh    7\nyy  b         123\n");
+        let mut table = Table::new(&["A", "NAME", "N"]).gives_way(1);
+        table.row(["x".into(), "abcdefghijklmnop".into(), "7".into()]);
+        assert_eq!(table.render(Some(20)), "A  NAME            N\nx  abcdefghijklm…  7\n");
+        assert_eq!(table.render(Some(40)), table.render(None));
+        assert_eq!(table.render(Some(8)).lines().last().unwrap(), "x  abcd…");
         assert_eq!(Table::new(&["A", "B"]).render(None), "A  B\n");
     }
 

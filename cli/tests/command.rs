@@ -78,8 +78,9 @@ fn an_owner_who_does_not_exist_is_named() {
 fn bad_input_is_exit_code_2() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 24] = [
         &["regs", NOWHERE, "6"],
+        &["config", NOWHERE, "0", "--width", "64"],
         &["regs", NOWHERE, "0", "zero"],
         &["config", NOWHERE, "0", "0", "--width", "24"],
         &["udev", "reload"],

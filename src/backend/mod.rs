@@ -15,6 +15,8 @@ use vmm_sys_util::eventfd::EventFd;
 
 use crate::{Address, Result};
 
+pub use crate::host::Translation;
+
 pub(crate) use self::bus_master::set_bus_master;
 pub(crate) use self::eventfd::take_now;
 
@@ -192,6 +194,12 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// Takes the range back, exactly as it was mapped.
     fn unmap_dma(&self, iova: Iova, len: usize) -> Result<()>;
+
+    /// Takes every mapping back; how many bytes were mapped.
+    fn unmap_all_dma(&self) -> Result<u64>;
+
+    /// How the IOMMU translates the address now.
+    fn translation(&self, iova: Iova) -> Translation;
 
     /// Closes the function while others hold this, so that the host gets it back: every later call fails, also one that
     /// is about to be made on another thread. What [`Backend::map`] gave is let go of by whoever has it.

@@ -31,6 +31,21 @@ impl Memory {
         Ok(Self { map: map.into(), huge })
     }
 
+    /// `len` bytes in pages of 2 to the power of `page`, or in ordinary ones.
+    ///
+    /// # Errors
+    /// ENOMEM where the system has no such pages to spare.
+    pub fn in_pages(len: usize, page: Option<u8>) -> std::io::Result<Self> {
+        let mut options = MmapOptions::new();
+        options.len(len);
+        if page.is_some() {
+            options.huge(page);
+        }
+        let map = options.map_anon()?;
+        map.advise(Advice::DontFork)?;
+        Ok(Self { map: map.into(), huge: page.is_some() })
+    }
+
     pub fn len(&self) -> usize {
         self.map.len()
     }

@@ -106,6 +106,21 @@ impl Pool {
         Ok(())
     }
 
+    /// A copy of what is free of the addresses.
+    pub fn free_addresses(&self) -> RangeAllocator {
+        self.addresses.clone()
+    }
+
+    /// Whether nothing is mapped.
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// The smallest page of the IOMMU, in bytes, and at least one of the processor's.
+    pub fn page(&self) -> u64 {
+        self.page
+    }
+
     pub fn free(&mut self, block: &Block) {
         let freed = self
             .chunks

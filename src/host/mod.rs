@@ -14,6 +14,7 @@ mod discovery;
 mod doctor;
 mod explain;
 mod explain_dma;
+mod facts;
 #[cfg(test)]
 mod fake;
 mod files;
@@ -23,12 +24,16 @@ mod holders;
 mod in_use;
 mod iommu;
 mod limits;
+mod link;
 mod owner;
 mod permissions;
 mod persist;
 mod record;
+mod reserved;
+mod resource;
 mod restore;
 mod unbind;
+mod translation;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,16 +44,21 @@ pub use bind::{BindOptions, Bound};
 pub use catalogue::explanation;
 pub use diagnose::Usability;
 pub use doctor::{Condition, Verdict};
+pub use facts::{KernelInterrupts, Power, VirtualFunctions};
 pub use function::Function;
 pub use group::{Group, Member, Node};
 pub use holders::{Holder, Holders};
 pub use in_use::Use;
 pub use limits::{KernelVersion, Limits};
+pub use link::Link;
 pub use owner::Owner;
 pub use permissions::{FileState, GROUP, PermissionFile};
 pub use record::Record;
+pub use reserved::ReservedRegion;
+pub use resource::Resource;
 pub use restore::{RestoreOptions, Restored};
 pub use unbind::{UnbindOptions, Unbound};
+pub use translation::Translation;
 
 /// The driver that gives a function to user space.
 pub const VFIO_PCI: &str = "vfio-pci";

@@ -89,7 +89,7 @@ impl ConfigSpace {
 
 /// A window is closed by a limit below its base; one that was never set up, from 0 to 0, is closed too.
 fn window(base: u64, limit: u64, low_bits: u64) -> Option<RangeInclusive<u64>> {
-    (base <= limit && limit != 0).then(|| base..=limit | low_bits)
+    (base <= limit && limit != 0).then_some(base..=limit | low_bits)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod capability;
 mod capability_names;
 mod config;
 mod decode;
+mod header;
 mod names;
 pub mod register;
 mod typed;

@@ -14,6 +14,8 @@ const PATHS: [&str; 3] = ["/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids"
 pub struct Names {
     vendors: HashMap<u16, String>,
     devices: HashMap<(u16, u16), String>,
+    /// By vendor, device, and both of the subsystem.
+    subsystems: HashMap<[u16; 4], String>,
     classes: HashMap<u8, String>,
     subclasses: HashMap<(u8, u8), String>,
 }
@@ -36,12 +38,25 @@ impl Names {
     pub fn parse(text: &str) -> Self {
         let mut names = Self::default();
         let (mut vendor, mut class) = (None, None);
+        let mut device = None;
         for line in text.lines() {
-            if line.starts_with('#') || line.trim().is_empty() || line.starts_with("\t\t") {
+            if line.starts_with('#') || line.trim().is_empty() {
                 continue;
             }
+            if let Some(child) = line.strip_prefix("\t\t") {
+                let subsystem = child.split_once(' ').zip(vendor.zip(device));
+                if let Some(((first, rest), (vendor, device))) = subsystem
+                    && let Some(subvendor) = number(first, 4)
+                    && let Some((subdevice, name)) = entry(rest, 4)
+                {
+                    names.subsystems.insert([vendor, device, subvendor, subdevice], name);
+                }
+                continue;
+            }
+            device = None;
             if let Some(child) = line.strip_prefix('\t') {
                 if let (Some(vendor), Some((id, name))) = (vendor, entry(child, 4)) {
+                    device = Some(id);
                     names.devices.insert((vendor, id), name);
                 } else if let (Some(class), Some((id, name))) = (class, entry(child, 2)) {
                     names.subclasses.insert((class, id as u8), name);
@@ -76,6 +91,21 @@ impl Names {
             .or_else(|| pci_ids::Device::from_vid_pid(vendor, device).map(pci_ids::Device::name))
     }
 
+    /// The name of a subsystem of a device, else that of the subsystem's vendor.
+    pub fn subsystem(&self, vendor: u16, device: u16, subvendor: u16, subdevice: u16) -> Option<&str> {
+        let packaged = || {
+            pci_ids::Device::from_vid_pid(vendor, device)?
+                .subsystems()
+                .find(|one| one.subvendor() == subvendor && one.subdevice() == subdevice)
+                .map(|one| one.name())
+        };
+        self.subsystems
+            .get(&[vendor, device, subvendor, subdevice])
+            .map(String::as_str)
+            .or_else(packaged)
+            .or_else(|| self.vendor(subvendor))
+    }
+
     /// The name of the sub-class, else of the base class.
     pub fn class(&self, class: ClassCode) -> Option<&str> {
         let ClassCode { base, sub, .. } = class;
@@ -101,8 +131,13 @@ impl Names {
 fn entry(line: &str, digits: usize) -> Option<(u16, String)> {
     let (id, name) = line.split_once(char::is_whitespace)?;
     let name = name.trim();
+    Some((number(id, digits)?, name.to_string())).filter(|_| !name.is_empty())
+}
+
+/// Exactly `digits` hexadecimal digits.
+fn number(id: &str, digits: usize) -> Option<u16> {
     let hex = id.len() == digits && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (hex && !name.is_empty()).then(|| Some((u16::from_str_radix(id, 16).ok()?, name.to_string()))).flatten()
+    hex.then(|| u16::from_str_radix(id, 16).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -117,7 +152,8 @@ mod tests {
         );
         assert_eq!(names.describe(0x1234, 0x11e8), "Teachers The device");
         assert_eq!(names.class(ClassCode::from_u24(0x020001)), Some("Wired"));
-        assert_eq!((names.vendors.len(), names.devices.len()), (1, 1));
+        assert_eq!((names.vendors.len(), names.devices.len(), names.subsystems.len()), (1, 1, 1));
+        assert_eq!(names.subsystem(0x1234, 0x11e8, 0x1af4, 0x1100), Some("A subsystem"));
         assert_eq!((names.classes.len(), names.subclasses.len()), (1, 1));
     }
 
@@ -126,6 +162,9 @@ mod tests {
         let names = Names::packaged();
         assert!(names.describe(0x8086, 0x100e).contains("82540EM"));
         assert_eq!(names.class(ClassCode::from_u24(0x020000)), Some("Ethernet controller"));
+        assert!(names.subsystem(0x8086, 0x100e, 0x8086, 0x001e).unwrap().contains("PRO/1000"));
+        assert!(names.subsystem(0x8086, 0x100e, 0x1af4, 0x1100).unwrap().contains("QEMU"));
+        assert!(names.subsystem(0xfee1, 0x0bad, 0x1af4, 0xfffe).unwrap().contains("Red Hat"));
         assert_eq!(names.describe(0xfee1, 0x0bad), "[fee1:0bad]");
     }
 }

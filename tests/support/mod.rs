@@ -1,6 +1,7 @@
 //! What the library's suites share: a device that does nothing by itself, and a second thread's patience.
 #![allow(dead_code, reason = "each suite uses a part")]
 
+pub mod broken;
 pub mod spy;
 
 use std::sync::mpsc;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
 use dirql::backend::model::ModelBackend;
-use dirql::backend::{Backend, IommuInfo, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Window};
+use dirql::backend::{Backend, IommuInfo, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Translation, Window};
 use dirql::{Address, Error, ErrorKind, Iova, Result};
 use memmap2::{MmapOptions, MmapRaw};
 use vmm_sys_util::eventfd::EventFd;
@@ -124,6 +124,14 @@ impl Backend for Spy {
 
     fn unmap_dma(&self, iova: Iova, len: usize) -> Result<()> {
         self.model.unmap_dma(iova, len)
+    }
+
+    fn unmap_all_dma(&self) -> Result<u64> {
+        self.model.unmap_all_dma()
+    }
+
+    fn translation(&self, iova: Iova) -> Translation {
+        self.model.translation(iova)
     }
 
     fn close(&self) -> Result<()> {

@@ -65,7 +65,32 @@ pub struct Config {
 
     /// How wide the register is, in bits
     #[arg(long, value_enum, default_value = "32")]
-    pub width: Width,
+    pub width: ConfigWidth,
+}
+
+/// How wide a register of configuration space is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConfigWidth {
+    /// A byte
+    #[value(name = "8")]
+    Bits8,
+    /// Two bytes
+    #[value(name = "16")]
+    Bits16,
+    /// Four bytes
+    #[value(name = "32")]
+    Bits32,
+}
+
+impl ConfigWidth {
+    /// Its bytes.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::Bits8 => 1,
+            Self::Bits16 => 2,
+            Self::Bits32 => 4,
+        }
+    }
 }
 
 /// How wide a register is.

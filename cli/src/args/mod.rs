@@ -18,7 +18,7 @@ use clap_complete::Shell;
 pub use self::address::{Cidr, is_host, mac};
 pub use self::display::{Display, DisplayAction, FlipBench, Place, ShowPattern, Size};
 pub use self::host::{Bind, Restore, UdevAction, Unbind};
-pub use self::look::{Config, Regs, Width};
+pub use self::look::{Config, ConfigWidth, Regs, Width};
 pub use self::net::{Bench, Direction, Net, NetAction, Pcap, Ping, Send, Tap};
 pub use self::random::Random;
 pub use self::start::{Mode, Start, Wait};

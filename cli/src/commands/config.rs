@@ -4,7 +4,7 @@ use dirql::host::{Function, Host};
 use dirql::{Address, Device, Error, ErrorKind, Result};
 use serde_json::json;
 
-use crate::args::{Config, Width};
+use crate::args::{Config, ConfigWidth};
 use crate::dump::dump;
 use crate::output::{Outcome, Output};
 
@@ -44,11 +44,8 @@ fn refused(address: Address, operation: &str, why: String) -> Error {
 }
 
 /// The register at this offset.
-fn register(address: Address, operation: &str, offset: u64, width: Width) -> Result<u16> {
+fn register(address: Address, operation: &str, offset: u64, width: ConfigWidth) -> Result<u16> {
     let bytes = width.bytes();
-    if width == Width::Bits64 {
-        return Err(refused(address, operation, "its registers have 8, 16 or 32 bits".into()));
-    }
     if !offset.is_multiple_of(bytes) {
         return Err(refused(
             address,
@@ -86,17 +83,17 @@ fn of_snapshot(function: &Function, register: u16, width: u64) -> Result<u64> {
     Ok(register.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
 }
 
-fn read(device: &Device, register: u16, width: Width) -> Result<u64> {
+fn read(device: &Device, register: u16, width: ConfigWidth) -> Result<u64> {
     let config = device.config();
     match width {
-        Width::Bits8 => config.read::<u8>(register).map(u64::from),
-        Width::Bits16 => config.read::<u16>(register).map(u64::from),
-        Width::Bits32 | Width::Bits64 => config.read::<u32>(register).map(u64::from),
+        ConfigWidth::Bits8 => config.read::<u8>(register).map(u64::from),
+        ConfigWidth::Bits16 => config.read::<u16>(register).map(u64::from),
+        ConfigWidth::Bits32 => config.read::<u32>(register).map(u64::from),
     }
 }
 
 /// Writes, and gives what the register reads then.
-fn write(function: &Function, register: u16, width: Width, value: u64) -> Result<u64> {
+fn write(function: &Function, register: u16, width: ConfigWidth, value: u64) -> Result<u64> {
     let address = function.address;
     if value >> (8 * width.bytes() - 1) > 1 {
         return Err(refused(
@@ -108,9 +105,9 @@ fn write(function: &Function, register: u16, width: Width, value: u64) -> Result
     let device = Device::open(address)?;
     let config = device.config();
     match width {
-        Width::Bits8 => config.write(register, value as u8),
-        Width::Bits16 => config.write(register, value as u16),
-        Width::Bits32 | Width::Bits64 => config.write(register, value as u32),
+        ConfigWidth::Bits8 => config.write(register, value as u8),
+        ConfigWidth::Bits16 => config.write(register, value as u16),
+        ConfigWidth::Bits32 => config.write(register, value as u32),
     }?;
     read(&device, register, width)
 }
@@ -122,13 +119,12 @@ mod tests {
     #[test]
     fn a_register_lies_inside_at_a_multiple_of_its_width() {
         let address = "0000:00:03.0".parse().unwrap();
-        assert_eq!(register(address, "reading", 0xffc, Width::Bits32).unwrap(), 0xffc);
+        assert_eq!(register(address, "reading", 0xffc, ConfigWidth::Bits32).unwrap(), 0xffc);
         for (offset, width) in [
-            (1, Width::Bits16),
-            (2, Width::Bits32),
-            (4096, Width::Bits8),
-            (1 << 16, Width::Bits8),
-            (0, Width::Bits64),
+            (1, ConfigWidth::Bits16),
+            (2, ConfigWidth::Bits32),
+            (4096, ConfigWidth::Bits8),
+            (1 << 16, ConfigWidth::Bits8),
         ] {
             let error = register(address, "reading", offset, width).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{offset:#x}");
@@ -138,8 +134,8 @@ mod tests {
     #[test]
     fn an_opened_devices_registers_have_their_width() {
         let device = crate::device::tests::edu();
-        assert_eq!(read(&device, 0, Width::Bits32).unwrap(), 0x11e8_1234);
-        assert_eq!(read(&device, 2, Width::Bits16).unwrap(), 0x11e8);
-        assert_eq!(read(&device, 3, Width::Bits8).unwrap(), 0x11);
+        assert_eq!(read(&device, 0, ConfigWidth::Bits32).unwrap(), 0x11e8_1234);
+        assert_eq!(read(&device, 2, ConfigWidth::Bits16).unwrap(), 0x11e8);
+        assert_eq!(read(&device, 3, ConfigWidth::Bits8).unwrap(), 0x11);
     }
 }

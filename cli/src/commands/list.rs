@@ -16,7 +16,11 @@ pub struct Listed {
     vendor: String,
     device: String,
     class: String,
+    class_name: Option<String>,
     name: String,
+    /// Without its vendor's.
+    device_name: Option<String>,
+    kernel_names: Vec<String>,
     driver: Option<String>,
     /// Whether it is bound at each start.
     persistent: bool,
@@ -39,7 +43,10 @@ impl Listed {
             device: format!("{:04x}", function.device),
             // The programming interface is of no use here.
             class: class.get(..4).unwrap_or(&class).to_string(),
+            class_name: names.class(function.class).map(str::to_string),
             name: names.describe(function.vendor, function.device),
+            device_name: names.device(function.vendor, function.device).map(str::to_string),
+            kernel_names: function.kernel_names(),
             driver: function.driver.clone(),
             persistent: host.persistent_rule(function.address).is_some(),
             iommu_group: function.iommu_group,
@@ -71,35 +78,53 @@ fn all(host: &Host) -> dirql::Result<Vec<Listed>> {
     Ok(host.functions()?.iter().map(|function| Listed::new(host, &names, function)).collect())
 }
 
+/// Columns from which on a line has room for ids, and for why a function is not usable.
+const WIDE: usize = 140;
+
 fn table(listed: &[Listed], width: Option<usize>) -> Table {
-    let mut table = Table::new(&["ADDRESS", "ID", "CLASS", "NAME", "DRIVER", "GROUP", "DIRQL", "USABLE"]);
-    if let Some(width) = width {
-        table = table.at_most(3, (width / 4).max(12));
-    }
-    let or_dash = |text: Option<&str>| text.unwrap_or("-").to_string();
+    let is_wide = width.is_none_or(|width| width >= WIDE);
+    let mut table = if is_wide {
+        Table::new(&["ADDRESS", "ID", "CLASS", "NAME", "DRIVER", "GROUP", "DIRQL", "USABLE"])
+    } else {
+        Table::new(&["ADDRESS", "CLASS", "NAME", "DRIVER", "GROUP", "DIRQL", "USABLE"]).gives_way(2)
+    };
     for one in listed {
-        table.row([
-            one.address.to_string(),
-            format!("{}:{}", one.vendor, one.device),
-            one.class.clone(),
-            one.name.clone(),
-            format!(
-                "{}{}",
-                or_dash(one.driver.as_deref()),
-                if one.persistent { ", at each start" } else { "" }
-            ),
-            or_dash(one.iommu_group.map(|group| group.to_string()).as_deref()),
-            or_dash(one.dirql_driver),
-            match (one.usable, &one.why_not) {
-                (true, _) => "yes".into(),
-                // Nothing stands in the way but the driver that has it.
-                (false, _) if one.needs_bind => "after dirql bind".into(),
-                (false, Some(why)) => format!("no: {why}"),
-                (false, None) => "no".into(),
-            },
-        ]);
+        let mut cells = vec![one.address.to_string()];
+        cells.extend(is_wide.then(|| format!("{}:{}", one.vendor, one.device)));
+        cells.extend([one.class.clone(), one.shown_name(is_wide), one.shown_driver(is_wide)]);
+        cells.push(or_dash(one.iommu_group.map(|group| group.to_string()).as_deref()));
+        cells.extend([or_dash(one.dirql_driver), one.shown_usability(is_wide)]);
+        table.row(cells);
     }
     table
+}
+
+fn or_dash(text: Option<&str>) -> String {
+    text.unwrap_or("-").to_string()
+}
+
+impl Listed {
+    /// The vendor's name only where there is room for it.
+    fn shown_name(&self, is_wide: bool) -> String {
+        let short = self.device_name.as_ref().filter(|_| !is_wide);
+        short.unwrap_or(&self.name).clone()
+    }
+
+    fn shown_driver(&self, is_wide: bool) -> String {
+        let for_good = if is_wide && self.persistent { ", at each start" } else { "" };
+        format!("{}{for_good}", or_dash(self.driver.as_deref()))
+    }
+
+    fn shown_usability(&self, is_wide: bool) -> String {
+        match &self.why_not {
+            _ if self.usable => "yes".into(),
+            // Nothing stands in the way but the driver that has it.
+            _ if self.needs_bind && is_wide => "after dirql bind".into(),
+            _ if self.needs_bind => "if bound".into(),
+            Some(why) if is_wide => format!("no: {why}"),
+            _ => "no".into(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -131,7 +156,21 @@ mod tests {
         let document = serde_json::to_value(&listed).unwrap();
         let one = &document.as_array().unwrap()[0];
         let keys: Vec<_> = one.as_object().unwrap().keys().map(String::as_str).collect();
-        for key in ["address", "vendor", "device", "class", "name", "driver", "iommu_group", "dirql_driver"] {
+        for key in [
+            "address",
+            "vendor",
+            "device",
+            "class",
+            "class_name",
+            "name",
+            "device_name",
+            "kernel_names",
+            "driver",
+            "iommu_group",
+            "dirql_driver",
+            "usable",
+            "why_not",
+        ] {
             assert!(keys.contains(&key), "{key}");
         }
         assert_eq!((one["vendor"].as_str(), one["device"].as_str()), (Some("8086"), Some("100e")));
@@ -140,6 +179,14 @@ mod tests {
         assert!(one["why_not"].as_str().unwrap().contains("e1000"));
         let text = table(&listed, None).render(None);
         assert!(text.contains("8086:100e") && text.contains("after dirql bind"), "{text}");
+        // On a usual terminal nothing is cut but the name.
+        let text = table(&listed, Some(80)).render(Some(80));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.lines().next().unwrap().ends_with("USABLE"), "{text}");
+        let line = text.lines().nth(1).unwrap();
+        for words in ["0000:00:03.0  0200   82540EM", "e1000", "  3 ", "if bound"] {
+            assert!(line.contains(words), "{words}: {line}");
+        }
     }
 
     #[test]

@@ -17,11 +17,13 @@ pub fn selftest(host: &Host, target: &Target, output: &mut Output) -> Outcome {
     let function = host.resolve(&target.device)?;
     let device = open(function.address, &Needs::default())?;
     let release = device.release_request();
-    let checks = try_all(device, driver_of(&function));
+    let mut checks = dirql::selftest::compare_ids(&device, function.vendor, function.device).to_vec();
+    checks.extend(try_all(device, driver_of(&function)));
     let printed = if output.is_json() {
         output.document(&json!({ "address": function.address, "results": checks }))
     } else {
-        checks.iter().try_for_each(|check| output.line(line(check, output)))
+        let width = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
+        checks.iter().try_for_each(|check| output.line(line(check, width, output)))
     };
     if release.is_wanted() {
         return Err(release.error("selftest").into());
@@ -52,14 +54,14 @@ fn try_all(device: Device, registration: Option<&'static Registration>) -> Vec<C
     checks
 }
 
-fn line(check: &Check, output: &Output) -> String {
+fn line(check: &Check, width: usize, output: &Output) -> String {
     let outcome = match check.outcome {
         Verdict::Pass => output.paint(Colour::Green, "pass"),
         Verdict::Fail => output.paint(Colour::Red, "FAIL"),
         Verdict::Absent => output.paint(Colour::Yellow, "none"),
     };
     // An error has several lines; they stay below its name.
-    format!("{outcome}  {:<24}  {}", check.name, check.why.replace('\n', "\n      "))
+    format!("{outcome}  {:<width$}  {}", check.name, check.why.replace('\n', "\n      "))
 }
 
 fn verdict(address: Address, checks: &[Check]) -> Outcome {

@@ -8,8 +8,9 @@ use std::ptr::NonNull;
 
 use nix::errno::Errno;
 use vfio_bindings::bindings::vfio::{
-    VFIO_API_VERSION, VFIO_BASE, VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE, VFIO_TYPE,
-    vfio_device_info, vfio_group_status, vfio_iommu_type1_dma_map, vfio_iommu_type1_dma_unmap, vfio_irq_info,
+    VFIO_API_VERSION, VFIO_BASE, VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE, VFIO_DMA_UNMAP_FLAG_ALL,
+    VFIO_TYPE, vfio_device_info, vfio_group_status, vfio_iommu_type1_dma_map, vfio_iommu_type1_dma_unmap,
+    vfio_irq_info,
 };
 use vmm_sys_util::ioctl::{
     ioctl, ioctl_with_mut_ptr, ioctl_with_mut_ref, ioctl_with_ptr, ioctl_with_ref, ioctl_with_val,
@@ -191,6 +192,18 @@ pub fn unmap_dma(container: &File, iova: u64, len: u64) -> Result<u64, Errno> {
         argsz: size_of::<vfio_iommu_type1_dma_unmap>() as u32,
         iova,
         size: len,
+        ..Default::default()
+    };
+    // SAFETY: the kernel writes at most `argsz` bytes of `unmap`, which lives across the call.
+    answer(unsafe { ioctl_with_mut_ref(container, VFIO_IOMMU_UNMAP_DMA(), &mut unmap) })?;
+    Ok(unmap.size)
+}
+
+/// Unmaps everything; the number of bytes that the kernel unmapped. EINVAL before 5.12.
+pub fn unmap_all_dma(container: &File) -> Result<u64, Errno> {
+    let mut unmap = vfio_iommu_type1_dma_unmap {
+        argsz: size_of::<vfio_iommu_type1_dma_unmap>() as u32,
+        flags: VFIO_DMA_UNMAP_FLAG_ALL,
         ..Default::default()
     };
     // SAFETY: the kernel writes at most `argsz` bytes of `unmap`, which lives across the call.

@@ -25,7 +25,7 @@ use vfio_bindings::bindings::vfio::{
 use vmm_sys_util::eventfd::EventFd;
 
 use self::chain::{Answer, sparse_windows};
-use super::{Backend, IommuInfo, Iova, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Window};
+use super::{Backend, IommuInfo, Iova, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Translation, Window};
 use crate::host::{Group as IommuGroup, Host};
 use crate::{Address, Code, Error, ErrorKind, Result};
 
@@ -281,6 +281,15 @@ impl Backend for GroupBackend {
             .on(self.address)
             .range(iova.0, len as u64)
             .why(format!("the kernel unmapped {gone:#x} bytes")))
+    }
+
+    fn unmap_all_dma(&self) -> Result<u64> {
+        ioctl::unmap_all_dma(&self.container)
+            .map_err(|errno| self.fail(errno, "unmapping of all DMA memory").code(Code::E10))
+    }
+
+    fn translation(&self, iova: Iova) -> Translation {
+        self.host.translation_of(self.address, iova.0)
     }
 
     fn close(&self) -> Result<()> {

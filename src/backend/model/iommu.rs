@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use nix::errno::Errno;
 
 use super::{Fault, ModelConfig};
-use crate::backend::{IommuInfo, Iova};
+use crate::backend::{IommuInfo, Iova, Translation};
 
 const PAGE: u64 = 4096;
 
@@ -30,7 +30,7 @@ impl Iommu {
     pub fn new(config: &ModelConfig) -> Self {
         let info = IommuInfo {
             ranges: config.iova_ranges.clone(),
-            page_sizes: PAGE | 1 << 21,
+            page_sizes: PAGE | 1 << 21 | 1 << 30,
             mappings_left: config.mappings,
         };
         Self { info, mappings: BTreeMap::new() }
@@ -72,6 +72,28 @@ impl Iommu {
             }
             _ => Err(Errno::EINVAL),
         }
+    }
+
+    /// Every mapping goes; how many bytes they had.
+    pub fn unmap_all(&mut self) -> u64 {
+        self.info.mappings_left += self.mappings.len() as u32;
+        std::mem::take(&mut self.mappings).values().map(|memory| memory.len).sum()
+    }
+
+    /// The largest page that fits the mapping around the address, in the IOVA space and in memory.
+    pub fn translation(&self, Iova(iova): Iova) -> Translation {
+        let around = self.mappings.range(..=iova).next_back();
+        let Some((start, memory)) = around.filter(|(start, memory)| iova - **start < memory.len) else {
+            return Translation::Nowhere;
+        };
+        let sizes = (0..64).rev().map(|bit| 1_u64 << bit).filter(|size| self.info.page_sizes & size != 0);
+        let fits = |size: &u64| {
+            let first = iova & !(size - 1);
+            first >= *start
+                && first - start + size <= memory.len
+                && (memory.start.as_ptr() as u64 + (first - start)).is_multiple_of(*size)
+        };
+        Translation::Page(sizes.into_iter().find(fits).unwrap_or(PAGE))
     }
 
     /// Every mapping goes, as with the container's last descriptor.

@@ -21,7 +21,7 @@ use nix::errno::Errno;
 use vmm_sys_util::eventfd::EventFd;
 
 pub use self::bus::{Act, Bus, Fault};
-use super::{Backend, IommuInfo, Iova, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Window};
+use super::{Backend, IommuInfo, Iova, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Translation, Window};
 use crate::synchronize::unpoisoned;
 use crate::{Address, Code, Error, ErrorKind, Result};
 
@@ -267,6 +267,16 @@ impl Backend for ModelBackend {
             .iommu()
             .unmap(iova, len)
             .map_err(|errno| self.fail(errno, "unmapping of DMA memory").range(iova.0, len as u64))
+    }
+
+    fn unmap_all_dma(&self) -> Result<u64> {
+        self.open("unmapping of all DMA memory")?;
+        self.bus.acted(Act::Unmapped);
+        Ok(self.bus.iommu().unmap_all())
+    }
+
+    fn translation(&self, iova: Iova) -> Translation {
+        self.bus.iommu().translation(iova)
     }
 
     fn close(&self) -> Result<()> {

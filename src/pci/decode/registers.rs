@@ -42,7 +42,7 @@ impl<'a> Registers<'a> {
 }
 
 /// Begins a part; its fields are added one by one.
-pub fn part<'a>(parts: &'a mut Vec<Part>, name: impl Into<String>) -> &'a mut Part {
+pub fn part(parts: &mut Vec<Part>, name: impl Into<String>) -> &mut Part {
     parts.push(Part { name: name.into(), fields: Vec::new() });
     let last = parts.len() - 1;
     &mut parts[last]

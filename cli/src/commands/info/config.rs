@@ -1,11 +1,13 @@
 //! The configuration space, decoded.
 
-use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 use dirql::host::Function;
-use dirql::pci::{Bar, Command, ConfigSpace};
-use serde_json::{Value, json};
+use dirql::pci::{Bar, Bridge, ConfigSpace};
+use serde_json::{Map, Value, json};
 
+use super::capability::Shown;
+use super::page::Page;
 use super::{bytes, hex};
 
 /// The BARs, without the upper halves of those with 64 bits.
@@ -22,15 +24,63 @@ fn bars(config: &ConfigSpace) -> Vec<(u8, Bar)> {
     found
 }
 
-const COMMAND_BITS: [(Command, &str); 4] = [
-    (Command::IO_SPACE, "I/O space"),
-    (Command::MEMORY_SPACE, "memory space"),
-    (Command::BUS_MASTER, "bus master"),
-    (Command::INTX_DISABLE, "INTx disabled"),
-];
+/// A capability of either list, with what is to be said of it.
+struct Listed<'a> {
+    id: u16,
+    version: Option<u8>,
+    name: &'static str,
+    shown: Shown<'a>,
+}
 
-/// The configuration space as JSON.
-pub fn document(config: &ConfigSpace, function: &Function) -> Value {
+/// The capabilities of both lists.
+fn listed(config: &ConfigSpace) -> (Vec<Listed<'_>>, Vec<Listed<'_>>) {
+    let standard: Vec<_> = config.capabilities().collect();
+    let extended: Vec<_> = config.extended_capabilities().collect();
+    let mut offsets: Vec<u16> = standard.iter().map(|one| one.offset).collect();
+    offsets.extend(extended.iter().map(|one| one.offset));
+    // What is not understood goes on to the next capability at most.
+    let room = |offset: u16| {
+        let next = offsets.iter().copied().filter(|other| *other > offset).min().unwrap_or(u16::MAX);
+        usize::from(next - offset)
+    };
+    let standard = standard.into_iter().map(|one| Listed {
+        id: one.id.into(),
+        version: None,
+        name: one.name(),
+        shown: Shown::new(config, one.offset, config.decode(one), room(one.offset)),
+    });
+    let extended = extended.into_iter().map(|one| Listed {
+        id: one.id,
+        version: Some(one.version),
+        name: one.name(),
+        shown: Shown::new(config, one.offset, config.decode_extended(one), room(one.offset)),
+    });
+    (standard.collect(), extended.collect())
+}
+
+impl Listed<'_> {
+    fn document(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("offset".into(), json!(hex(self.shown.offset)));
+        object.insert("id".into(), json!(hex(self.id)));
+        object.insert("name".into(), json!(self.name));
+        if let Some(version) = self.version {
+            object.insert("version".into(), json!(version));
+        }
+        self.shown.document(&mut object);
+        Value::Object(object)
+    }
+
+    fn text(&self, page: &mut Page<'_>) {
+        let id = if self.name == "Unknown" { format!(" (ID {:#x})", self.id) } else { String::new() };
+        let version = self.version.map_or_else(String::new, |version| format!(" v{version}"));
+        page.sentence(2, &format!("[{:03x}] {}{version}{id}", self.shown.offset, self.name));
+        self.shown.text(page);
+    }
+}
+
+/// The configuration space as JSON; `source` is what showed it.
+pub fn document(config: &ConfigSpace, source: &str, function: &Function) -> Value {
     let sizes = function.bar_sizes();
     let bars = bars(config).into_iter().map(|(index, bar)| match bar {
         Bar::Io { port } => {
@@ -45,91 +95,117 @@ pub fn document(config: &ConfigSpace, function: &Function) -> Value {
             "prefetchable": prefetchable,
         }),
     });
-    let listed =
-        config.capabilities().map(|c| json!({ "offset": hex(c.offset), "id": hex(c.id), "name": c.name() }));
-    let extended = config
-        .extended_capabilities()
-        .map(|c| json!({ "offset": hex(c.offset), "id": hex(c.id), "version": c.version, "name": c.name() }));
+    let (standard, extended) = listed(config);
+    let faults: Vec<_> = config.list_faults().iter().map(ToString::to_string).collect();
     json!({
         "bytes": config.as_bytes().len(),
+        "source": source,
+        "complete": !config.is_header_only(),
         "command": hex(config.command().bits()),
+        "command_bits": config.command_names(),
         "status": hex(config.status()),
+        "status_bits": config.status_names(),
         "header_type": config.header_type(),
+        "multi_function": config.is_multi_function(),
         "interrupt_pin": config.interrupt_pin(),
+        "interrupt_line": config.interrupt_line(),
         "bars": bars.collect::<Vec<_>>(),
-        "capabilities": listed.collect::<Vec<_>>(),
-        "extended_capabilities": extended.collect::<Vec<_>>(),
+        "rom": config.rom().map(|(address, enabled)| json!({ "address": hex(address), "enabled": enabled })),
+        "bridge": config.bridge().as_ref().map(bridge_document),
+        "capabilities": standard.iter().map(Listed::document).collect::<Vec<_>>(),
+        "extended_capabilities": extended.iter().map(Listed::document).collect::<Vec<_>>(),
+        "list_faults": faults,
         "msi_vectors": config.msi().map(|msi| msi.vectors),
         "msix_vectors": config.msix().map(|msix| msix.table_size),
     })
 }
 
-/// The configuration space as text.
-pub fn text(text: &mut String, config: &ConfigSpace, function: &Function, heading: &dyn Fn(&str) -> String) {
-    let _ = writeln!(text, "\n{}  {} bytes", heading("Configuration space"), config.as_bytes().len());
-    let command = config.command();
-    let set: Vec<_> =
-        COMMAND_BITS.iter().filter(|(bit, _)| command.contains(*bit)).map(|(_, name)| *name).collect();
-    let _ = writeln!(text, "  {:<14}{:#06x}  {}", "command", command.bits(), set.join(", "));
-    let _ = writeln!(text, "  {:<14}{:#06x}", "status", config.status());
-    let pin = match config.interrupt_pin() {
-        0 => "none".to_string(),
-        pin @ 1..=4 => format!("INT{}", char::from(b'A' + (pin - 1))),
-        pin => format!("unknown ({pin})"),
+fn bridge_document(bridge: &Bridge) -> Value {
+    let window = |window: &Option<RangeInclusive<u64>>| {
+        window.as_ref().map(|window| json!({ "first": hex(*window.start()), "last": hex(*window.end()) }))
     };
-    let _ = writeln!(text, "  {:<14}{pin}", "interrupt pin");
+    json!({
+        "primary": hex(bridge.primary),
+        "secondary": hex(bridge.secondary),
+        "subordinate": hex(bridge.subordinate),
+        "io": window(&bridge.io),
+        "memory": window(&bridge.memory),
+        "prefetchable": window(&bridge.prefetchable),
+        "control": hex(bridge.control),
+        "control_bits": bridge.control_names(),
+    })
+}
+
+/// The configuration space as text.
+pub fn text(page: &mut Page<'_>, config: &ConfigSpace, source: &str, function: &Function) {
+    page.heading("Configuration space", &format!("{} bytes, by {source}", config.as_bytes().len()));
+    let bits = |value: u16, names: Vec<&str>| format!("{value:#06x}  {}", names.join(", "));
+    page.line("command", bits(config.command().bits(), config.command_names()));
+    page.line("status", bits(config.status(), config.status_names()));
+    page.line(
+        "interrupt pin",
+        match config.interrupt_pin() {
+            0 => "none".to_string(),
+            pin @ 1..=4 => format!("INT{}", char::from(b'A' + (pin - 1))),
+            pin => format!("unknown ({pin})"),
+        },
+    );
     let sizes = function.bar_sizes();
     for (index, bar) in bars(config) {
-        let size = bytes(sizes[usize::from(index)]);
-        let name = format!("BAR {index}");
-        let _ = match bar {
-            Bar::Io { port } => writeln!(text, "  {name:<14}I/O ports from {port:#x}, {size}"),
-            Bar::Memory { address, is_64_bit, prefetchable } => writeln!(
-                text,
-                "  {name:<14}memory at {address:#x}, {size}, {} bits{}",
+        let size = match sizes[usize::from(index)] {
+            0 => String::new(),
+            size => format!(", {}", bytes(size)),
+        };
+        let said = match bar {
+            Bar::Io { port } => format!("I/O ports from {port:#x}{size}"),
+            Bar::Memory { address, is_64_bit, prefetchable } => format!(
+                "memory at {address:#x}{size}, {} bits{}",
                 if is_64_bit { 64 } else { 32 },
                 if prefetchable { ", prefetchable" } else { "" }
             ),
         };
+        page.line(&format!("BAR {index}"), said);
+    }
+    if let Some((address, enabled)) = config.rom() {
+        page.line("ROM", format!("at {address:#x}, {}", if enabled { "shown" } else { "not shown" }));
+    }
+    if let Some(bridge) = config.bridge() {
+        bridge_text(page, &bridge);
     }
     if config.is_header_only() {
-        let _ = writeln!(text, "  capabilities are shown to root, or once the device is usable");
+        let address = function.address;
+        page.sentence(
+            2,
+            &format!(
+                "Capabilities lie beyond the 64 bytes that the kernel shows an ordinary user. All of it: \
+                 sudo dirql info {address}, or once the device is bound and yours: \
+                 sudo dirql bind {address} --owner $USER"
+            ),
+        );
         return;
     }
-    for capability in config.capabilities() {
-        let detail = match capability.id {
-            0x01 => config.power_management().map(|pm| format!("D{}", pm.state)),
-            0x05 => config.msi().map(|msi| format!("{} vectors", msi.vectors)),
-            0x10 => config.express().map(|e| {
-                format!(
-                    "payload up to {} bytes{}",
-                    e.max_payload_supported,
-                    if e.function_level_reset { ", FLR" } else { "" }
-                )
-            }),
-            0x11 => config
-                .msix()
-                .map(|msix| format!("{} vectors, table in BAR {}", msix.table_size, msix.table_bir)),
-            _ => None,
-        };
-        let detail = detail.map_or_else(String::new, |detail| format!(": {detail}"));
-        let _ = writeln!(
-            text,
-            "  [{:02x}] {:02x}       {}{detail}",
-            capability.offset,
-            capability.id,
-            capability.name()
-        );
+    let (standard, extended) = listed(config);
+    standard.iter().chain(&extended).for_each(|one| one.text(page));
+    for fault in config.list_faults() {
+        page.sentence(2, &format!("error: {fault}"));
     }
-    for capability in config.extended_capabilities() {
-        let _ = writeln!(
-            text,
-            "  [{:03x}] {:04x} v{}  {}",
-            capability.offset,
-            capability.id,
-            capability.version,
-            capability.name()
+}
+
+fn bridge_text(page: &mut Page<'_>, bridge: &Bridge) {
+    let Bridge { primary, secondary, subordinate, .. } = bridge;
+    page.line("buses", format!("on {primary:02x}, behind it {secondary:02x} to {subordinate:02x}"));
+    for (name, window) in
+        [("I/O", &bridge.io), ("memory", &bridge.memory), ("prefetchable", &bridge.prefetchable)]
+    {
+        let said = window.as_ref().map_or_else(
+            || "none".to_string(),
+            |window| format!("{:#x} to {:#x}", window.start(), window.end()),
         );
+        page.line(&format!("  {name}"), format!("forwards {said}"));
+    }
+    let control = bridge.control_names();
+    if !control.is_empty() {
+        page.line("  control", control.join(", "));
     }
 }
 
@@ -144,5 +220,23 @@ mod tests {
         config[0x18..0x1c].copy_from_slice(&0xc001_u32.to_le_bytes());
         let found = bars(&ConfigSpace::new(config).unwrap());
         assert_eq!(found.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 2]);
+    }
+
+    #[test]
+    fn what_is_not_understood_ends_where_the_next_begins() {
+        let mut config = vec![0_u8; 4096];
+        (config[6], config[0x34]) = (0x10, 0x40);
+        config[0x40..0x42].copy_from_slice(&[0x77, 0x48]);
+        config[0x48..0x4a].copy_from_slice(&[0x78, 0x48]);
+        config[0x100..0x104].copy_from_slice(&0x0001_00ee_u32.to_le_bytes());
+        let config = ConfigSpace::new(config).unwrap();
+        let (standard, extended) = listed(&config);
+        let lens: Vec<_> =
+            standard.iter().chain(&extended).map(|one| one.shown.bytes.unwrap().len()).collect();
+        assert_eq!(lens, [8, 32, 32]);
+        let mut page = Page::new(&str::to_string);
+        extended[0].text(&mut page);
+        assert!(page.text().starts_with("  [100] Unknown v1 (ID 0xee)\n        ee 00 01 00"));
+        assert_eq!(config.list_faults().len(), 1);
     }
 }

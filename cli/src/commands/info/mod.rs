@@ -1,16 +1,21 @@
 //! `dirql info BDF`: everything that is known of a device, as far as this user may see it.
 
+mod capability;
 mod config;
+mod facts;
+mod group;
 mod opened;
+mod page;
 
-use std::fmt::Write as _;
-
-use dirql::host::{Function, Group, Host};
+use dirql::backend::IrqIndex;
+use dirql::host::{Function, Host};
 use dirql::pci::{ConfigSpace, Names};
 use dirql::{Device, Error, Result};
 use serde_json::{Value, json};
 
+use self::facts::Facts;
 use self::opened::Opened;
+use self::page::Page;
 use crate::args::Target;
 use crate::device::driver_of;
 use crate::output::{Colour, Outcome, Output};
@@ -29,33 +34,58 @@ pub fn info(host: &Host, target: &Target, output: &mut Output) -> Outcome {
 struct Known {
     function: Function,
     names: Names,
-    group: Option<Group>,
-    node: Option<String>,
-    /// The configuration space, by VFIO where the device can be opened, else by sysfs.
-    config: Result<ConfigSpace>,
+    facts: Facts,
+    group: Option<group::Known>,
+    /// The configuration space, and what showed it: sysfs where it shows all, VFIO where the device can be opened.
+    config: Result<(ConfigSpace, &'static str)>,
     /// What VFIO says, or why it cannot be asked.
     opened: Result<Opened>,
 }
 
 impl Known {
     fn of(host: &Host, function: Function) -> Result<Self> {
-        let group = function.iommu_group.map(|number| host.group(number)).transpose()?;
-        let node = group.as_ref().and_then(|group| host.node(group)).map(|node| node.ownership());
+        let names = Names::system();
+        // All that sysfs says is read before the device is opened: that resets it, and makes this process a holder.
+        let facts = Facts::of(host, &function, &names);
+        let group = function.iommu_group.map(|number| group::Known::of(host, number)).transpose()?;
+        let seen = function.config();
         // A device that cannot be opened is not even tried: the reason is known.
         let opened = host
             .usable(&function)
             .problem
             .map_or_else(|| Device::open(function.address).and_then(|device| Opened::of(&device)), Err);
-        let config = match &opened {
-            Ok(Opened { config: Ok(config), .. }) => Ok(config.clone()),
-            _ => function.config(),
+        let config = match (seen, &opened) {
+            // VFIO hides some capabilities and keeps some registers to itself: sysfs is what the device says.
+            (Ok(seen), _) if !seen.is_header_only() => Ok((seen, "sysfs")),
+            (_, Ok(Opened { config: Ok(config), .. })) => Ok((config.clone(), "VFIO")),
+            (seen, _) => seen.map(|seen| (seen, "sysfs")),
         };
-        Ok(Self { names: Names::system(), function, group, node, config, opened })
+        Ok(Self { names, function, facts, group, config, opened })
+    }
+
+    fn subsystem(&self) -> Option<&str> {
+        let f = &self.function;
+        self.names.subsystem(f.vendor, f.device, f.subsystem_vendor, f.subsystem_device)
+    }
+
+    /// How many vectors each mode has, as far as it can be seen: INTx, MSI, MSI-X.
+    fn vectors(&self) -> Option<[u32; 3]> {
+        match (&self.opened, &self.config) {
+            (Ok(opened), _) => {
+                Some([IrqIndex::Intx, IrqIndex::Msi, IrqIndex::Msix].map(|index| opened.vectors(index)))
+            }
+            (Err(_), Ok((config, _))) if !config.is_header_only() => Some([
+                u32::from(config.interrupt_pin() != 0),
+                config.msi().map_or(0, |msi| msi.vectors.into()),
+                config.msix().map_or(0, |msix| msix.table_size.into()),
+            ]),
+            _ => None,
+        }
     }
 
     fn document(&self) -> Value {
         let f = &self.function;
-        json!({
+        let mut document = json!({
             "address": f.address,
             "vendor": format!("{:04x}", f.vendor),
             "device": format!("{:04x}", f.device),
@@ -64,94 +94,69 @@ impl Known {
             "revision": format!("{:02x}", f.revision),
             "class": f.class.to_string(),
             "name": self.names.describe(f.vendor, f.device),
+            "vendor_name": self.names.vendor(f.vendor),
+            "device_name": self.names.device(f.vendor, f.device),
+            "subsystem_name": self.subsystem(),
             "class_name": self.names.class(f.class),
             "driver": f.driver,
+            "module": f.module(),
             "driver_override": f.driver_override,
             "dirql_driver": driver_of(f).map(|driver| driver.name),
             "kernel_names": f.kernel_names(),
+            "boot_display": f.is_boot_display,
             "numa_node": f.numa_node,
             "reset_methods": f.reset_methods(),
-            "iommu_group": self.group.as_ref().map(|group| json!({
-                "number": group.number,
-                "node": group.node,
-                "node_owner": self.node,
-                "members": group.members.iter().map(|member| json!({
-                    "address": member.address,
-                    "driver": member.driver,
-                    "blocking": member.is_blocking(),
-                })).collect::<Vec<_>>(),
-            })),
-            "config": self.config.as_ref().ok().map(|config| config::document(config, f)),
+            "vectors": self.vectors().map(|[intx, msi, msix]| json!({ "intx": intx, "msi": msi, "msix": msix })),
+            "iommu_group": self.group.as_ref().map(group::Known::document),
+            "config": self.config.as_ref().ok().map(|(config, source)| config::document(config, source, f)),
             "usable": self.opened.is_ok(),
             "why_not": self.opened.as_ref().err().and_then(why),
             "vfio": self.opened.as_ref().ok().map(Opened::document),
-        })
+        });
+        self.facts.document(f, &mut document);
+        document
     }
 
     fn text(&self, heading: &dyn Fn(&str) -> String) -> String {
         let f = &self.function;
-        let mut text = String::new();
-        let mut line = |name: &str, value: String| {
-            let _ = writeln!(text, "  {name:<14}{value}");
-        };
-        let ids = format!("{:04x}:{:04x}", f.vendor, f.device);
-        line(
-            "ids",
-            format!(
-                "{ids}, subsystem {:04x}:{:04x}, revision {:02x}",
-                f.subsystem_vendor, f.subsystem_device, f.revision
-            ),
-        );
-        line("class", format!("{} {}", f.class, self.names.class(f.class).unwrap_or("")));
-        line("driver", f.driver.clone().unwrap_or_else(|| "none".into()));
-        if let Some(driver) = &f.driver_override {
-            line("override", driver.clone());
+        let mut page = Page::new(heading);
+        page.heading(&f.address.to_string(), &self.names.describe(f.vendor, f.device));
+        page.line("ids", format!("{:04x}:{:04x}, revision {:02x}", f.vendor, f.device, f.revision));
+        if (f.subsystem_vendor, f.subsystem_device) != (0, 0) {
+            let ids = format!("{:04x}:{:04x}", f.subsystem_vendor, f.subsystem_device);
+            page.line("subsystem", format!("{ids} {}", self.subsystem().unwrap_or_default()));
         }
-        line("dirql driver", driver_of(f).map_or("none", |driver| driver.name).into());
+        page.line("class", format!("{} {}", f.class, self.names.class(f.class).unwrap_or("")));
+        let driver = f.driver.clone().unwrap_or_else(|| "none".into());
+        let module = f.module().map_or_else(String::new, |module| format!(", module {module}"));
+        page.line("driver", format!("{driver}{module}"));
+        page.optional("override", f.driver_override.as_ref());
+        page.line("dirql driver", driver_of(f).map_or("none", |driver| driver.name));
         for (name, values) in [("known as", f.kernel_names()), ("reset methods", f.reset_methods())] {
-            if !values.is_empty() {
-                line(name, values.join(", "));
-            }
+            page.optional(name, (!values.is_empty()).then(|| values.join(", ")));
         }
-        if let Some(node) = f.numa_node {
-            line("NUMA node", node.to_string());
-        }
-        let mut text = format!(
-            "{}\n{text}",
-            heading(&format!("{}  {}", f.address, self.names.describe(f.vendor, f.device)))
+        self.facts.text(&mut page, f);
+        page.optional(
+            "vectors",
+            self.vectors().map(|[intx, msi, msix]| format!("INTx {intx}, MSI {msi}, MSI-X {msix}")),
         );
-        self.group_text(&mut text, heading);
+        if let Some(group) = &self.group {
+            group.text(&mut page, f);
+        }
+        Facts::regions_text(&mut page, f);
         match &self.config {
-            Ok(config) => config::text(&mut text, config, f, heading),
+            Ok((config, source)) => config::text(&mut page, config, source, f),
             Err(error) => {
-                let _ = writeln!(
-                    text,
-                    "\n{}\n  not readable: {}",
-                    heading("Configuration space"),
-                    sentence(error)
-                );
+                page.heading("Configuration space", "");
+                page.sentence(2, &format!("not readable: {}", sentence(error)));
             }
         }
-        let _ = writeln!(text, "\n{}", heading("VFIO"));
+        page.heading("VFIO", "");
         match &self.opened {
-            Ok(opened) => opened.text(&mut text),
-            Err(error) => {
-                let _ = writeln!(text, "  not usable: {}", sentence(error));
-            }
+            Ok(opened) => opened.text(&mut page),
+            Err(error) => page.sentence(2, &format!("not usable: {}", sentence(error))),
         }
-        text
-    }
-
-    fn group_text(&self, text: &mut String, heading: &dyn Fn(&str) -> String) {
-        let Some(group) = &self.group else { return };
-        let owner = self.node.as_ref().map_or_else(String::new, |owner| format!(", {owner}"));
-        let title = heading(&format!("IOMMU group {}", group.number));
-        let _ = writeln!(text, "\n{title}  {}{owner}", group.node.display());
-        for member in &group.members {
-            let blocking = if member.is_blocking() { "  keeps the group from being used" } else { "" };
-            let driver = member.driver.as_deref().unwrap_or("no driver");
-            let _ = writeln!(text, "  {}  {driver}{blocking}", member.address);
-        }
+        page.text()
     }
 }
 
@@ -180,27 +185,4 @@ fn bytes(size: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_whole() {
-        let shown: Vec<_> = [0, 64, 1024, 1536, 131_072, 1 << 40, u64::MAX].into_iter().map(bytes).collect();
-        assert_eq!(shown[..5], ["0 bytes", "64 bytes", "1 KiB", "1536 bytes", "128 KiB"]);
-        assert_eq!((shown[5].as_str(), shown[6].as_str()), ("1 TiB", "18446744073709551615 bytes"));
-    }
-
-    /// Whatever functions this machine has, none may make it fail.
-    #[test]
-    fn describes_every_function_of_this_machine() {
-        let host = Host::system();
-        for function in host.functions().unwrap_or_default() {
-            if function.is_on_vfio() {
-                continue;
-            }
-            let known = Known::of(&host, function).unwrap();
-            assert!(known.text(&str::to_string).contains("Configuration space"));
-            assert!(known.document()["address"].is_string());
-        }
-    }
-}
+mod tests;

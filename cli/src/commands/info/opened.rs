@@ -1,12 +1,11 @@
 //! What VFIO says of a device that is open.
 
-use std::fmt::Write as _;
-
 use dirql::backend::{IommuInfo, IrqIndex, IrqInfo, RegionIndex};
 use dirql::pci::ConfigSpace;
 use dirql::{Device, Result};
 use serde_json::{Value, json};
 
+use super::page::Page;
 use super::{bytes, hex};
 
 /// What VFIO says of a device.
@@ -83,20 +82,23 @@ impl Opened {
         })
     }
 
+    /// How many vectors a kind of interrupt has.
+    pub fn vectors(&self, wanted: IrqIndex) -> u32 {
+        self.interrupts.iter().find(|(index, _)| *index == wanted).map_or(0, |(_, info)| info.count)
+    }
+
     /// As text.
-    pub fn text(&self, text: &mut String) {
+    pub fn text(&self, page: &mut Page<'_>) {
         for region in &self.regions {
             let flag = |name: &str, letter| if region[name] == true { letter } else { '-' };
             let windows = region["mappable"].as_array().map_or(0, Vec::len);
             let way = if windows > 0 { "mapped" } else { "by calls" };
-            let name = region["name"].as_str().unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "  {name:<20}  {}{}  {way:<8}  {}",
-                flag("readable", 'r'),
-                flag("writable", 'w'),
-                bytes(region["len"].as_u64().unwrap_or(0))
-            );
+            let name = match region["name"].as_str().unwrap_or_default() {
+                "configuration space" => "configuration",
+                name => name,
+            };
+            let flags = [flag("readable", 'r'), flag("writable", 'w')].iter().collect::<String>();
+            page.line(name, format!("{flags}  {way:<8}  {}", bytes(region["len"].as_u64().unwrap_or(0))));
         }
         for (index, info) in &self.interrupts {
             let flags = [
@@ -105,24 +107,16 @@ impl Opened {
                 (info.noresize, "set once"),
             ];
             let flags: Vec<_> = flags.into_iter().filter(|(on, _)| *on).map(|(_, name)| name).collect();
-            let plural = if info.count == 1 { "" } else { "s" };
-            let _ = writeln!(
-                text,
-                "  {:<20}  {} vector{plural}  {}",
-                index.to_string(),
-                info.count,
-                flags.join(", ")
-            );
+            let plural = if info.count == 1 { " " } else { "s" };
+            page.line(&index.to_string(), format!("{:>4} vector{plural}  {}", info.count, flags.join(", ")));
         }
         for range in &self.iommu.ranges {
-            let _ = writeln!(text, "  {:<20}  {:#x} to {:#x}", "IOVA", range.start(), range.end());
+            page.line("IOVA", format!("{:#x} to {:#x}", range.start(), range.end()));
         }
         let sizes: Vec<_> = page_sizes(self.iommu.page_sizes).map(bytes).collect();
-        if !sizes.is_empty() {
-            let _ = writeln!(text, "  {:<20}  {}", "pages", sizes.join(", "));
-        }
-        let _ = writeln!(text, "  {:<20}  {}", "mappings left", self.iommu.mappings_left);
-        let _ = writeln!(text, "  {:<20}  {}", "reset", if self.resettable { "yes" } else { "no" });
+        page.optional("pages", (!sizes.is_empty()).then(|| sizes.join(", ")));
+        page.line("mappings left", self.iommu.mappings_left.to_string());
+        page.line("reset", if self.resettable { "yes" } else { "no" });
     }
 }
 
@@ -142,8 +136,10 @@ mod tests {
         let document = opened.document();
         assert_eq!(document["regions"][0]["name"], "BAR 0");
         assert!(document["interrupts"].as_array().unwrap().iter().any(|index| index["index"] == "MSI"));
-        let mut text = String::new();
-        opened.text(&mut text);
+        assert_eq!((opened.vectors(IrqIndex::Msi), opened.vectors(IrqIndex::Msix)), (1, 0));
+        let mut page = Page::new(&str::to_string);
+        opened.text(&mut page);
+        let text = page.text();
         assert!(text.contains("BAR 0") && text.contains("IOVA"), "{text}");
         assert_eq!(opened.config.unwrap().vendor_id(), 0x1234);
     }

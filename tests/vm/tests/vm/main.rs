@@ -11,6 +11,7 @@ mod doctor;
 mod errors;
 mod frames;
 mod http;
+mod info;
 mod kill;
 mod library;
 mod nics;
@@ -44,6 +45,7 @@ fn main() {
         refusals::tests(),
         doctor::tests(),
         registers::tests(),
+        info::tests(),
         permissions::tests(),
         traffic::tests(),
         kill::tests(),
