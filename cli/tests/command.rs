@@ -40,6 +40,8 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
         &["irqs", NOWHERE],
         &["irqs", NOWHERE, "--histogram", "/nonexistent/x.svg"],
         &["trace", NOWHERE, "-o", "/nonexistent/x.json"],
+        &["stats", NOWHERE],
+        &["stats", NOWHERE, "--watch"],
         &["net", NOWHERE, "ping", "10.0.2.2"],
         &["net", NOWHERE, "pcap", "/nonexistent/x.pcap"],
         &["net", NOWHERE, "bench", "tx"],
@@ -102,6 +104,7 @@ fn bad_input_is_exit_code_2() {
         &["trace", NOWHERE],
         &["trace", NOWHERE, "-o", "-", "--json"],
         &["irqs", NOWHERE, "--count", "5"],
+        &["stats", NOWHERE, "--openmetrics", "--json"],
         &["irqs", NOWHERE, "--watch", "--histogram", "x.svg"],
     ];
     for arguments in commands {

@@ -19,6 +19,7 @@ mod probe;
 mod ranges;
 mod ring;
 mod shared;
+mod usage;
 
 pub use self::buffer::{Buffer, Descriptor, Dma, Exposed, Lent};
 pub use self::mask::DmaMask;
@@ -27,4 +28,5 @@ pub(crate) use self::probe::{Probe, Slot as ProbeSlot};
 pub use self::ranges::RangeAllocator;
 pub use self::ring::Ring;
 pub use self::shared::{Shared, Word, barrier};
+pub use self::usage::DmaUsage;
 pub use crate::backend::Iova;

@@ -22,6 +22,7 @@ mod refusals;
 mod registers;
 mod removal;
 mod stack;
+mod stats;
 mod tap;
 mod traffic;
 mod waiting;
@@ -55,6 +56,7 @@ fn main() {
         errors::tests(),
         removal::tests(),
         observe::tests(),
+        stats::tests(),
         display::tests(),
         bochs::tests(),
         random::tests(),
