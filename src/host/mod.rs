@@ -34,7 +34,7 @@ use std::sync::Arc;
 use change::Change;
 
 pub use bind::{BindOptions, Bound};
-pub use catalogue::explanation;
+pub use catalogue::{Explanation, explanation};
 pub use diagnose::Usability;
 pub use doctor::{Condition, Verdict};
 pub use function::Function;
