@@ -16,6 +16,7 @@ mod explain;
 mod explain_dma;
 #[cfg(test)]
 mod fake;
+mod faults;
 mod files;
 mod function;
 mod group;
@@ -37,6 +38,7 @@ pub use bind::{BindOptions, Bound};
 pub use catalogue::{Explanation, explanation};
 pub use diagnose::Usability;
 pub use doctor::{Condition, Verdict};
+pub use faults::IommuFault;
 pub use function::Function;
 pub use group::{Group, Member, Node};
 pub use holders::{Holder, Holders};
