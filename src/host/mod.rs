@@ -14,6 +14,8 @@ mod discovery;
 mod doctor;
 mod explain;
 mod explain_dma;
+mod explain_irqs;
+mod explain_region;
 #[cfg(test)]
 mod fake;
 mod faults;
@@ -38,6 +40,7 @@ pub use bind::{BindOptions, Bound};
 pub use catalogue::{Explanation, explanation};
 pub use diagnose::Usability;
 pub use doctor::{Condition, Verdict};
+pub use explain_irqs::IrqRequest;
 pub use faults::IommuFault;
 pub use function::Function;
 pub use group::{Group, Member, Node};
