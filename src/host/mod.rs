@@ -9,6 +9,8 @@
 mod bind;
 mod catalogue;
 mod change;
+#[cfg(test)]
+mod codes_tests;
 mod diagnose;
 mod discovery;
 mod doctor;
