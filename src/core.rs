@@ -9,6 +9,7 @@ use nix::errno::Errno;
 
 use crate::backend::{Backend, RegionIndex, set_bus_master};
 use crate::dma::Pool;
+use crate::interrupt::VectorStatistics;
 use crate::pci::register;
 use crate::presence::Presence;
 use crate::region::Mapping;
@@ -21,6 +22,9 @@ pub(crate) trait Revoke: Send + Sync {
     /// Ends it: wakes whoever waits, and detaches from the device by [`Core::closing_backend`]. The device is marked gone
     /// already. Handlers that do not return until `deadline` are left behind.
     fn revoke(&self, deadline: Instant);
+
+    /// What was counted of its vectors.
+    fn statistics(&self) -> Vec<VectorStatistics>;
 }
 
 /// What every handle of the device holds.
@@ -155,6 +159,11 @@ impl Core {
         let mut all = unpoisoned(&self.revoked);
         all.retain(|other| other.strong_count() > 0);
         all.push(revoked);
+    }
+
+    /// What would end if the device were revoked.
+    pub(crate) fn revocable(&self) -> Vec<Arc<dyn Revoke>> {
+        unpoisoned(&self.revoked).iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Takes the device from whoever holds it, and closes it. Every handle stays, and says that the device is gone.

@@ -45,6 +45,10 @@ impl Device {
         self.core.address()
     }
 
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// How the function is reached.
     ///
     /// # Errors

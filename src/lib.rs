@@ -63,6 +63,7 @@ mod presence;
 pub mod region;
 pub mod release;
 pub mod selftest;
+mod silence;
 pub mod synchronize;
 pub mod telemetry;
 pub mod trace;

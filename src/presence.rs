@@ -59,9 +59,12 @@ impl Presence {
         if self.is_revoked() {
             return gone
                 .why("the device is gone: the host wanted it back, and took it when it was not let go of")
+                .fix("bind it again: sudo dirql bind BDF --owner $USER, and open it anew")
                 .code(Code::E13);
         }
-        gone.why("the device is gone: it does not answer, or its memory was disabled").code(Code::E12)
+        gone.why("the device is gone: it does not answer, or its memory was disabled")
+            .fix("open it anew; where it was unplugged, plug it again: dirql list shows what is there")
+            .code(Code::E12)
     }
 
     /// Whether the process has forked since, and this is the child.

@@ -184,7 +184,7 @@ fn r23_too_few_vectors_are_told_and_none_is_kept() {
     let (device, bus) = silent(|config| config.vectors_available = 2);
     let error = device.interrupts(Mode::Msix).unwrap_err();
     assert_eq!((error.kind(), error.catalogue_code()), (ErrorKind::Precondition, Some(Code::E11)));
-    assert!(error.to_string().contains("the host has 2 to give; none was enabled"), "{error}");
+    assert!(error.to_string().contains("the machine has 2 to give; none was enabled"), "{error}");
     assert!(!bus.messages_enabled());
     // Asking for no more than there are, and asking for the best, both work.
     assert_eq!(device.interrupts(Request::from(Mode::Msix).at_most(2)).unwrap().count(), 2);

@@ -131,6 +131,16 @@ fn explain_knows_its_codes_and_no_others() {
     let output = dirql(&["explain", "E7", "--json"]);
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["code"], "E7");
+    for field in ["title", "cause", "told_apart", "fix", "background", "text"] {
+        assert!(document[field].as_str().is_some_and(|text| text.len() > 10), "{field}: {document}");
+    }
+    for number in 1..=15 {
+        let output = dirql(&["explain", &format!("E{number}")]);
+        assert!(output.status.success(), "{output:?}");
+        let text = text(&output.stdout);
+        assert!(text.starts_with(&format!("## E{number} ")) && text.contains("\nFix:"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
     for code in ["E0", "E16", "", "seven"] {
         assert_eq!(dirql(&["explain", code]).status.code(), Some(6), "{code}");
     }

@@ -83,6 +83,13 @@ pub enum IrqIndex {
     Request = 4,
 }
 
+impl IrqIndex {
+    /// Whether it is a way in which vectors arrive, of which one can be on.
+    pub(crate) const fn is_mode(self) -> bool {
+        matches!(self, Self::Intx | Self::Msi | Self::Msix)
+    }
+}
+
 impl fmt::Display for IrqIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -12,7 +12,7 @@ use crate::synchronize::unpoisoned;
 /// DMA memory of a device, within reach of a mask.
 #[derive(Debug, Clone)]
 pub struct Dma {
-    pub(super) core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     mask: DmaMask,
 }
 

@@ -129,6 +129,12 @@ impl Pool {
         self.page
     }
 
+    /// The first and last address of each mapping.
+    pub fn mapped(&self) -> Vec<(u64, u64)> {
+        let mapped = self.chunks.iter().filter(|chunk| chunk.mapped);
+        mapped.map(|chunk| (chunk.iova, chunk.iova + (chunk.memory.len() as u64 - 1))).collect()
+    }
+
     pub fn free(&mut self, block: &Block) {
         let freed = self
             .chunks
@@ -184,5 +190,6 @@ fn no_address(backend: &dyn Backend, len: u64, mask: DmaMask) -> Error {
             "no free range that the IOMMU allows lies below {:#x}, where the device reaches",
             mask.last()
         ))
+        .fix("give back what is not used any more, or ask for less")
         .code(Code::E10)
 }

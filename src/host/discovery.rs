@@ -35,10 +35,7 @@ impl Host {
     /// # Errors
     /// `NotFound` where there is none, `InvalidArgument` where it is neither an address nor a name.
     pub fn resolve(&self, name: &str) -> Result<Function> {
-        if name.contains(':') {
-            return self.function(name.parse()?);
-        }
-        if name.is_empty() || name.contains('/') || name.starts_with('.') {
+        if name.contains(':') || name.is_empty() || name.contains('/') || name.starts_with('.') {
             // Lets the reader of addresses say what one looks like.
             return self.function(name.parse()?);
         }
@@ -52,7 +49,10 @@ impl Host {
             }
         }
         Err(Error::new(ErrorKind::NotFound, format!("look-up of the device {name:?}"))
-            .why("it is neither a PCI address nor a network interface or disk of a PCI function")
+            .why(format!(
+                "it is no address, which is DDDD:BB:DD.F or BB:DD.F in hexadecimal, and no network interface or disk of \
+                 a PCI function has the name {name}"
+            ))
             .fix("dirql list"))
     }
 

@@ -1,6 +1,8 @@
 //! From the errno of a refused call to its cause: opening and joining a group, and reaching a device in it. What
 //! the kernel answers is read in its `drivers/vfio/{group,container,vfio_iommu_type1}.c`.
 
+use std::path::Path;
+
 use nix::errno::Errno;
 
 use super::function::not_found;
@@ -36,10 +38,14 @@ impl Host {
                 .kind_is(ErrorKind::Precondition)
                 .why("it is a bridge, which vfio-pci does not take")
                 .fix("bind the functions behind it: dirql list"),
+            Errno::EINVAL if is_denied(function) => error
+                .kind_is(ErrorKind::Precondition)
+                .why("vfio-pci lists it as unsafe to hand out: it has known faults that reach beyond it")
+                .fix("use another device; the module's disable_denylist=1 lifts the list, and is not safe"),
             Errno::EINVAL => error
                 .kind_is(ErrorKind::Precondition)
-                .why("vfio-pci lists it as unsafe to hand out, or the IOMMU cannot keep its DMA coherent with the CPU's caches")
-                .fix("see the kernel's log: sudo dmesg | grep -i vfio"),
+                .why("the IOMMU cannot keep the device's DMA coherent with the CPU's caches, which VFIO insists on")
+                .fix("use another slot or another machine; the kernel's log: sudo dmesg | grep -i vfio"),
             Errno::EBUSY if function.virtual_functions > 0 => error
                 .why(format!("{} virtual functions (SR-IOV) of it are on", function.virtual_functions))
                 .fix(format!("echo 0 | sudo tee {}/sriov_numvfs", function.path().display())),
@@ -70,28 +76,52 @@ impl Host {
         let path = self.container_node();
         let error = Error::os(errno, "open of the VFIO container").path(&path);
         match errno {
+            Errno::ENOENT | Errno::ENODEV if self.sys.join("class/misc/vfio").exists() => {
+                self.not_here(&path, error)
+            }
             Errno::ENOENT | Errno::ENODEV => error
                 .kind_is(ErrorKind::Precondition)
-                .why("the module vfio is not loaded, or this container was not given the node")
-                .fix("sudo modprobe vfio-pci; for a container: --device /dev/vfio/vfio")
+                .why("the module vfio is not loaded")
+                .fix("sudo modprobe vfio-pci")
                 .code(Code::E2),
             Errno::EACCES | Errno::EPERM => error
                 .why("the node's mode was changed: the kernel makes it readable and writable to all")
                 .fix(format!("sudo chmod 0666 {}", path.display()))
                 .code(Code::E1),
-            _ => error,
+            _ => error
+                .why("the kernel could not open it")
+                .fix("see the kernel's log: sudo dmesg")
+                .code(Code::E8),
         }
+    }
+
+    /// A node that the kernel has made, and that is not in this `/dev`.
+    fn not_here(&self, node: &Path, error: Error) -> Error {
+        let error = error.kind_is(ErrorKind::Precondition).code(Code::E2);
+        let device = format!("--device {}", node.display());
+        if self.is_container() {
+            return error.why("this container was not given the node").fix(format!("start it with {device}"));
+        }
+        error
+            .why("the kernel has the node, and /dev has not: its manager has not made it yet, or this is a container")
+            .fix(format!("sudo udevadm settle, and try again; for a container: {device}"))
+    }
+
+    /// Whether this is a container, as those who make them say by a file.
+    fn is_container(&self) -> bool {
+        let root = self.run.parent().unwrap_or(&self.run);
+        ["run/.containerenv", "run/systemd/container", ".dockerenv"]
+            .iter()
+            .any(|file| root.join(file).exists())
     }
 
     /// Why the node of `group` cannot be opened.
     pub fn explain_open_group(&self, address: Address, group: u32, errno: Errno) -> Error {
         let operation = "open of the IOMMU group";
         let Some(group) = self.group(group).ok() else {
-            return Error::os(errno, operation)
-                .on(address)
+            return gone(Error::os(errno, operation).on(address))
                 .path(self.dev.join("vfio").join(group.to_string()))
-                .why("the group has gone: the device was removed")
-                .fix("dirql list");
+                .code(Code::E2);
         };
         let error = Error::os(errno, operation).on(address).path(&group.node);
         match errno {
@@ -123,7 +153,10 @@ impl Host {
                 .why("the kernel forbids this process the node, as a container's device list does")
                 .fix(format!("for a container: --device {}", group.node.display()))
                 .code(Code::E1),
-            _ => error,
+            _ => error
+                .why("the kernel could not open it")
+                .fix("see the kernel's log: sudo dmesg")
+                .code(Code::E8),
         }
     }
 
@@ -148,10 +181,7 @@ impl Host {
                 .fix(self.why_no_iommu().1)
                 .code(Code::E6);
         }
-        error
-            .why("vfio-pci has the device, and the node is not here: this is a container that was not given it, \
-                  or /dev is not kept by the kernel")
-            .fix(format!("for a container: --device {}; else see: ls -l /dev/vfio", group.node.display()))
+        self.not_here(&group.node, error)
     }
 
     fn held(&self, group: &Group, error: Error) -> Error {
@@ -159,7 +189,7 @@ impl Host {
         let holders = self.holders(group);
         if holders.found.iter().any(super::Holder::is_this_process) {
             return error
-                .why("this process holds the group already: another device of the group, or a mapped BAR, is alive")
+                .why("this process holds the group already: a device of the group, or a mapped BAR of one, is alive")
                 .fix("open the devices of one group through one container, and drop the earlier device first");
         }
         match holders.describe() {
@@ -181,7 +211,7 @@ impl Host {
         let error = Error::new(ErrorKind::Precondition, "use of the IOMMU group").on(address);
         match self.group(group) {
             Ok(group) => self.not_viable(address, &group, error),
-            Err(_) => error.why("the group has gone: the device was removed").code(Code::E4),
+            Err(_) => gone(error).code(Code::E4),
         }
     }
 
@@ -216,18 +246,19 @@ impl Host {
     pub fn explain_set_container(&self, address: Address, group: u32, errno: Errno) -> Error {
         let error = Error::os(errno, "joining of the IOMMU group to the container").on(address);
         let Ok(group) = self.group(group) else {
-            return error.why("the group has gone: the device was removed").code(Code::E8);
+            return gone(error).code(Code::E8);
         };
         let error = error.path(&group.node);
         match errno {
             Errno::EPERM if group.is_noiommu => self.explain_open_group(address, group.number, errno),
             Errno::EPERM => self.not_viable(address, &group, error),
             Errno::EINVAL => error
+                .kind_is(ErrorKind::Busy)
                 .why("the group is in a container already")
                 .fix("open the devices of one group through one container")
                 .code(Code::E8),
-            Errno::ENODEV => error.why("the group has gone: the device was removed").code(Code::E8),
-            _ => error.code(Code::E8),
+            Errno::ENODEV => gone(error).code(Code::E8),
+            _ => unknown(error).code(Code::E8),
         }
     }
 
@@ -240,15 +271,18 @@ impl Host {
                 .kind_is(ErrorKind::Precondition)
                 .why("the module vfio_iommu_type1 is not loaded")
                 .fix("sudo modprobe vfio_iommu_type1"),
-            Errno::EINVAL => error.why(
-                "the container has no group yet, its IOMMU is set already, or the \
-                 device's reserved addresses collide with what is mapped",
-            ),
+            Errno::EINVAL => error
+                .kind_is(ErrorKind::Precondition)
+                .why(
+                    "the container has no group yet, its IOMMU is set already, or the device's reserved addresses \
+                     collide with what is mapped",
+                )
+                .fix("join the group first, set the IOMMU once; for another device, take another container"),
             Errno::EBUSY => match self.group(group) {
                 Ok(group) => self.held(&group, error),
-                Err(_) => error,
+                Err(_) => gone(error),
             },
-            _ => error,
+            _ => unknown(error),
         }
     }
 
@@ -269,7 +303,7 @@ impl Host {
                     .kind_is(ErrorKind::Busy)
                     .code(Code::E5)
                     .why(format!("the group belongs to another: {}", others.join(", ")))
-                    .fix("end that process");
+                    .fix("end that process, and try again");
             }
         }
         error
@@ -278,6 +312,23 @@ impl Host {
             .why("the IOMMU does not remap interrupts, so that a device could raise any interrupt of the machine \
                  (or firmware reserves memory for this device)")
             .fix(REMAPPING)
+    }
+
+    /// Why another request was refused: of one that this kernel does not know (ENOTTY), its age (E14).
+    pub fn explain_request(&self, address: Address, errno: Errno, operation: impl Into<String>) -> Error {
+        let error = Error::os(errno, operation).on(address);
+        if errno != Errno::ENOTTY {
+            return error;
+        }
+        error
+            .kind_is(ErrorKind::Precondition)
+            .why(format!(
+                "this kernel ({}) does not know the request: iommufd and device nodes take 6.6, vectors that are added \
+                 to MSI-X 6.5; what the group interface needs is there from 5.4 on",
+                self.kernel_version()
+            ))
+            .fix("boot a newer kernel, or do without: dirql uses the group interface")
+            .code(Code::E14)
     }
 
     /// Why `VFIO_GROUP_GET_DEVICE_FD` was refused.
@@ -294,19 +345,46 @@ impl Host {
                     .fix(format!("sudo dirql bind {address} --owner $USER"))
                     .code(Code::E2)
             }
-            (Errno::ENODEV, Ok(_)) => error.why(format!("the device is not in group {group}")),
-            (Errno::EINVAL, _) => error.why("the container's IOMMU is not set yet"),
+            (Errno::ENODEV, Ok(function)) => {
+                let it = function.iommu_group.map_or("no group".into(), |number| format!("group {number}"));
+                error
+                    .why(format!("the device is not in group {group}: it is in {it}"))
+                    .fix("open it through the node of its own group")
+            }
+            (Errno::EINVAL, _) => error
+                .kind_is(ErrorKind::Precondition)
+                .why("the container is not ready: its IOMMU is not set yet")
+                .fix("set the container's IOMMU before a device is asked for"),
             (Errno::EACCES, _) => error
                 .why("it is a virtual function (SR-IOV), and whoever has the physical one asks for a token (vf_token)")
                 .fix("open the physical function first, and set the same vf_token"),
             (Errno::EBUSY, _) => match self.group(group) {
                 Ok(group) => self.held(&group, error),
-                Err(_) => error,
+                Err(_) => gone(error),
             },
-            (Errno::EIO, _) => error.why("the device did not come out of its sleep: it may be gone or defect"),
-            _ => error,
+            (Errno::EIO, _) => error
+                .why("the device did not come out of its sleep: it may be gone or defect")
+                .fix("see the kernel's log: sudo dmesg; a cold start may bring it back"),
+            _ => unknown(error),
         }
     }
+}
+
+fn gone(error: Error) -> Error {
+    error.kind_is(ErrorKind::NotFound).why("the group has gone: the device was removed").fix("dirql list")
+}
+
+fn unknown(error: Error) -> Error {
+    error
+        .why("the kernel refuses, and nothing that can be looked at says why")
+        .fix("sudo dmesg | grep -i vfio")
+}
+
+/// Whether vfio-pci refuses the function by its id (`vfio_pci_dev_in_denylist`): Intel's QuickAssist of some years, and
+/// its virtual functions.
+fn is_denied(function: &Function) -> bool {
+    const QUICK_ASSIST: [u16; 6] = [0x19e2, 0x19e3, 0x37c8, 0x37c9, 0x0435, 0x0443];
+    function.vendor == 0x8086 && QUICK_ASSIST.contains(&function.device)
 }
 
 #[cfg(test)]

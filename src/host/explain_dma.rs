@@ -1,4 +1,4 @@
-//! From the errno of a refused call to its cause: mapping DMA memory, and setting up interrupts.
+//! From the errno of a refused call to its cause: mapping DMA memory.
 
 use std::ops::RangeInclusive;
 
@@ -35,83 +35,39 @@ impl Host {
         let error = Error::os(errno, OPERATION).on(address).range(iova, length).code(Code::E10);
         match errno {
             Errno::ENOMEM => beyond_memlock(limits, length, error),
-            Errno::EEXIST => error.why("the range overlaps one that is mapped already"),
+            Errno::EEXIST => error
+                .kind_is(ErrorKind::InvalidArgument)
+                .why("the range overlaps one that is mapped already")
+                .fix(ALLOCATOR),
             Errno::ENOSPC => {
-                let path = "sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
-                let path = self.sys.parent().unwrap_or(&self.sys).join(path);
+                let path = self.sys.join("module/vfio_iommu_type1/parameters/dma_entry_limit");
                 let entries = super::files::number(path).unwrap_or(ENTRIES);
                 error
                     .kind_is(ErrorKind::Precondition)
                     .why(format!("the container's {entries} mappings are used up"))
                     .fix("map fewer, larger pieces: take buffers from one pool")
             }
-            Errno::EFAULT => error.why("the memory behind the mapping is not there, or may not be written"),
-            Errno::EINVAL | Errno::EOVERFLOW => error.why(reason(iova, length, ranges)),
+            Errno::EFAULT => error
+                .kind_is(ErrorKind::InvalidArgument)
+                .why("the memory behind the mapping is not there, or may not be written")
+                .fix(ALLOCATOR),
+            Errno::EINVAL | Errno::EOVERFLOW => {
+                error.kind_is(ErrorKind::InvalidArgument).why(reason(iova, length, ranges)).fix(ALLOCATOR)
+            }
             Errno::ENOTTY => error
                 .kind_is(ErrorKind::Precondition)
                 .why("the group has no IOMMU, and maps nothing")
                 .fix(self.why_no_iommu().1)
                 .code(Code::E6),
-            _ => error,
+            _ => error
+                .why("the kernel could not map it")
+                .fix("see the kernel's log: sudo dmesg | grep -i vfio"),
         }
-    }
-
-    /// Why `VFIO_DEVICE_SET_IRQS` of `count` vectors from `start` on was refused. `mode` is the field's name: `INTx`,
-    /// `MSI`, `MSI-X`, `ERR`, `REQ`.
-    pub fn explain_set_irqs(
-        &self,
-        address: Address,
-        errno: Errno,
-        mode: impl AsRef<str>,
-        start: u32,
-        count: u32,
-    ) -> Error {
-        let mode = mode.as_ref();
-        let vectors = match count {
-            0 => format!("switching off of {mode}"),
-            1 => format!("set-up of {mode} vector {start}"),
-            _ => format!("set-up of {mode} vectors {start} to {}", start.saturating_add(count - 1)),
-        };
-        let error = Error::os(errno, vectors).on(address).code(Code::E11);
-        match errno {
-            Errno::EINVAL if mode == "ERR" => error
-                .kind_is(ErrorKind::Precondition)
-                .why("the device reports no errors: it is not PCI Express"),
-            Errno::EINVAL if mode == "INTx" && (start, count) != (0, 1) && count != 0 => error.why("INTx is one vector"),
-            Errno::EINVAL if mode == "MSI-X" && !self.kernel_version().is_at_least(6, 5) => error.why(format!(
-                "the device has fewer vectors, or another interrupt mode is active, or vectors were added to those \
-                 that are on, which this kernel ({}) cannot: from 6.5 on it can",
-                self.kernel_version()
-            )),
-            Errno::EINVAL => error.why(
-                "the device has fewer vectors, or another interrupt mode is active: only one of INTx, MSI and MSI-X \
-                 can be, so switch that off first",
-            ),
-            Errno::ENOTTY => error.why(format!("VFIO cannot mask {mode} vectors: mask them on the device")),
-            Errno::ENOSPC => error.kind_is(ErrorKind::Precondition).why(
-                "the machine has fewer interrupt vectors free: take fewer, or switch off other devices",
-            ),
-            Errno::EBADF => error.why("an eventfd that was handed over is closed"),
-            Errno::EBUSY => error.why(format!("the interrupt of {mode} is in use by another driver")),
-            _ => error,
-        }
-    }
-
-    /// Fewer vectors than were asked for: what a positive return of `VFIO_DEVICE_SET_IRQS` says.
-    pub fn explain_fewer_vectors(
-        &self,
-        address: Address,
-        mode: &str,
-        requested: u32,
-        possible: u32,
-    ) -> Error {
-        Error::new(ErrorKind::Precondition, format!("setting up of {requested} {mode} vectors"))
-            .on(address)
-            .why(format!("the machine can give {possible} at most"))
-            .fix(format!("ask for {possible} vectors"))
-            .code(Code::E11)
     }
 }
+
+/// What keeps to the rules of a mapping by itself.
+const ALLOCATOR: &str = "let the library choose: Device::dma gives memory, and an IOVA that fits";
 
 /// That so many bytes more are beyond the limit.
 pub(super) fn beyond_memlock(limits: &Limits, length: u64, error: Error) -> Error {
@@ -157,8 +113,8 @@ fn reason(iova: u64, length: u64, ranges: &[RangeInclusive<u64>]) -> String {
     if iova <= 0xfeef_ffff && last >= 0xfee0_0000 && cfg!(target_arch = "x86_64") {
         return "the range touches 0xfee00000–0xfeefffff, which x86 reserves for interrupts".into();
     }
-    "the range lies outside what the IOMMU translates, the memory's address is not page-aligned, or the container \
-     has no IOMMU set yet"
+    "the memory's address is not page-aligned, the mapping is neither readable nor writable, the range lies outside what \
+     the IOMMU translates, or the container has no IOMMU set yet"
         .into()
 }
 
@@ -216,25 +172,5 @@ mod tests {
             assert_eq!(error.catalogue_code(), Some(Code::E10));
             assert!(error.to_string().contains(part), "{part}: {error}");
         }
-    }
-
-    #[test]
-    fn refusals_of_interrupts_are_told_apart() {
-        let machine = Machine::new();
-        machine.file("proc/sys/kernel/osrelease", "6.1.0-18-amd64\n");
-        let host = machine.host();
-        for (errno, mode, start, count, part) in [
-            (Errno::EINVAL, "MSI", 0, 9, "MSI vectors 0 to 8"),
-            (Errno::EINVAL, "INTx", 0, 2, "one vector"),
-            (Errno::EINVAL, "ERR", 0, 1, "not PCI Express"),
-            (Errno::EINVAL, "MSI-X", 2, 3, "6.1.0-18-amd64"),
-            (Errno::EINVAL, "MSI", 0, 1, "another interrupt mode"),
-            (Errno::ENOTTY, "MSI", 1, 1, "mask"),
-        ] {
-            let error = host.explain_set_irqs(address(), errno, mode, start, count);
-            assert_eq!(error.catalogue_code(), Some(Code::E11));
-            assert!(error.to_string().contains(part), "{part}: {error}");
-        }
-        assert!(host.explain_fewer_vectors(address(), "MSI", 8, 1).to_string().contains("1 at most"));
     }
 }

@@ -9,8 +9,7 @@ const QEMU: &str = "give the VM an IOMMU: qemu-system-x86_64 -machine q35,kernel
 impl Host {
     /// The cause of a function without an IOMMU group, and the fix.
     pub(super) fn why_no_iommu(&self) -> (String, String) {
-        let on = !files::names(self.sys.join("kernel/iommu_groups")).is_empty();
-        if on {
+        if self.translated_groups() > 0 {
             return (
                 "the IOMMU is on, but does not translate for this function".into(),
                 "see the kernel's log: sudo dmesg | grep -iE 'dmar|iommu|amd-vi'".into(),
@@ -61,6 +60,13 @@ impl Host {
             "the IOMMU is off: firmware does not show one to the kernel".into(),
             format!("switch {setting} on in the firmware's setup, then {}", add(parameter)),
         )
+    }
+
+    /// How many groups an IOMMU made. VFIO makes up others, for functions without one.
+    pub(super) fn translated_groups(&self) -> usize {
+        let groups = self.sys.join("kernel/iommu_groups");
+        let name = |group: &String| files::text(groups.join(group).join("name"));
+        files::names(&groups).iter().filter(|group| name(group).as_deref() != Some("vfio-noiommu")).count()
     }
 
     /// Whether the administrator allowed groups without an IOMMU.

@@ -9,14 +9,19 @@
 mod bind;
 mod catalogue;
 mod change;
+#[cfg(test)]
+mod codes_tests;
 mod diagnose;
 mod discovery;
 mod doctor;
 mod explain;
 mod explain_dma;
+mod explain_irqs;
+mod explain_region;
 mod facts;
 #[cfg(test)]
 mod fake;
+mod faults;
 mod files;
 mod function;
 mod group;
@@ -32,8 +37,8 @@ mod record;
 mod reserved;
 mod resource;
 mod restore;
-mod unbind;
 mod translation;
+mod unbind;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,10 +46,12 @@ use std::sync::Arc;
 use change::Change;
 
 pub use bind::{BindOptions, Bound};
-pub use catalogue::explanation;
+pub use catalogue::{Explanation, explanation};
 pub use diagnose::Usability;
 pub use doctor::{Condition, Verdict};
+pub use explain_irqs::IrqRequest;
 pub use facts::{KernelInterrupts, Power, VirtualFunctions};
+pub use faults::IommuFault;
 pub use function::Function;
 pub use group::{Group, Member, Node};
 pub use holders::{Holder, Holders};
@@ -57,8 +64,8 @@ pub use record::Record;
 pub use reserved::ReservedRegion;
 pub use resource::Resource;
 pub use restore::{RestoreOptions, Restored};
-pub use unbind::{UnbindOptions, Unbound};
 pub use translation::Translation;
+pub use unbind::{UnbindOptions, Unbound};
 
 /// The driver that gives a function to user space.
 pub const VFIO_PCI: &str = "vfio-pci";

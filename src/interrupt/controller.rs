@@ -17,6 +17,7 @@ use super::{Fault, Histograms, Mode, Request, VectorStatistics};
 use crate::backend::{Backend, IrqIndex, RegionIndex};
 use crate::core::{Core, Revoke};
 use crate::dma::DmaUsage;
+use crate::host::Host;
 use crate::pci::register;
 use crate::presence::Presence;
 use crate::synchronize::{SyncError, unpoisoned};
@@ -84,6 +85,10 @@ impl Controller {
         Err(Error::new(ErrorKind::Precondition, format!("enabling of {what}"))
             .on(core.address())
             .why(format!("the function has no {what}, or the host has no vector left"))
+            .fix(format!(
+                "dirql info {} lists what the device has; else ask for another mode",
+                core.address()
+            ))
             .code(Code::E11))
     }
 
@@ -95,6 +100,7 @@ impl Controller {
         Err(Error::new(ErrorKind::Precondition, "enabling of error reports")
             .on(core.address())
             .why("the function has no error source: only those of PCI Express do")
+            .fix("do without the error source")
             .code(Code::E11))
     }
 
@@ -270,6 +276,10 @@ impl Revoke for Controller {
     fn revoke(&self, _deadline: Instant) {
         self.release();
     }
+
+    fn statistics(&self) -> Vec<VectorStatistics> {
+        Self::statistics(self)
+    }
 }
 
 /// Enables `wanted` vectors, or with `or_fewer` as many as the host has; how many that is.
@@ -288,11 +298,7 @@ fn enable_whole(core: &Core, mode: Mode, wanted: u16, or_fewer: bool) -> Result<
 }
 
 fn too_few(core: &Core, irq: IrqIndex, wanted: u16, available: u32) -> Error {
-    Error::new(ErrorKind::Precondition, format!("enabling of {wanted} {irq} vectors"))
-        .on(core.address())
-        .why(format!("the host has {available} to give; none was enabled"))
-        .fix(format!("ask for at most {available}, or for the best mode"))
-        .code(Code::E11)
+    Host::system().explain_fewer_vectors(core.address(), &irq.to_string(), wanted.into(), available)
 }
 
 impl Drop for Controller {

@@ -1,7 +1,7 @@
 //! `dirql explain CODE`: what an error code means.
 
 use dirql::Code;
-use dirql::host::explanation;
+use dirql::host::{Explanation, explanation};
 use serde_json::json;
 
 use crate::output::{Outcome, Output};
@@ -15,7 +15,16 @@ pub fn explain(code: &str, output: &mut Output) -> Outcome {
     let code: Code = code.parse()?;
     let text = explanation(code);
     if output.is_json() {
-        return output.document(&json!({ "code": code.to_string(), "text": text }));
+        let Explanation { title, cause, told_apart, fix, background } = Explanation::of(code);
+        return output.document(&json!({
+            "code": code.to_string(),
+            "title": title,
+            "cause": cause,
+            "told_apart": told_apart,
+            "fix": fix,
+            "background": background,
+            "text": text,
+        }));
     }
     output.text(&markdown(text, output.width().unwrap_or(COLUMNS).min(COLUMNS)))
 }

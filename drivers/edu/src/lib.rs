@@ -119,7 +119,7 @@ impl Edu {
         while !self.causes.synchronize(|causes| std::mem::replace(causes, *causes & !cause) & cause != 0)? {
             if !self.raised.wait(deadline.saturating_duration_since(Instant::now())) {
                 let why = format!("no interrupt within {} s", TIMEOUT.as_secs());
-                return Err(Error::new(ErrorKind::Device, what).on(self.device.address()).why(why));
+                return Err(self.device.explain_silence(Error::new(ErrorKind::Device, what).why(why), ""));
             }
         }
         Ok(())

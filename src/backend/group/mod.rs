@@ -11,6 +11,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::ptr::NonNull;
+use std::sync::Mutex;
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
@@ -26,7 +27,8 @@ use vmm_sys_util::eventfd::EventFd;
 
 use self::chain::{Answer, sparse_windows};
 use super::{Backend, IommuInfo, Iova, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Translation, Window};
-use crate::host::{Group as IommuGroup, Host};
+use crate::host::{Group as IommuGroup, Host, IrqRequest};
+use crate::synchronize::unpoisoned;
 use crate::{Address, Code, Error, ErrorKind, Result};
 
 /// `VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL`, which the bindings do not carry.
@@ -45,6 +47,8 @@ pub struct GroupBackend {
     resettable: bool,
     /// Where the device file holds each region: fixed by the kernel at open.
     regions: Vec<(u64, RegionInfo)>,
+    /// What is on, and how many of its vectors, to say why something else cannot be.
+    active: Mutex<Option<(IrqIndex, u32)>>,
     host: Host,
 }
 
@@ -68,9 +72,13 @@ impl GroupBackend {
         let container =
             open_node(&host.container_node()).map_err(|errno| host.explain_open_container(address, errno))?;
         let refuse = |why: &str| {
-            Err(Error::new(ErrorKind::Precondition, "set-up of the VFIO container").on(address).why(why))
+            Err(Error::new(ErrorKind::Precondition, "set-up of the VFIO container")
+                .on(address)
+                .why(why)
+                .fix("uname -r; dirql is for the VFIO of Linux 5.4 and later, and for PCI")
+                .code(Code::E14))
         };
-        let on = |errno: Errno| Error::os(errno, "set-up of the VFIO container").on(address);
+        let on = |errno: Errno| host.explain_request(address, errno, "set-up of the VFIO container");
         if !ioctl::api_is_known(&container).map_err(on)? {
             return refuse("the kernel speaks another version of VFIO than 0");
         }
@@ -86,7 +94,7 @@ impl GroupBackend {
             .map_err(|errno| host.explain_get_device(address, number, errno))?;
 
         let info = ioctl::device_info(&device)
-            .map_err(|errno| Error::os(errno, "reading of the device information").on(address))?;
+            .map_err(|errno| host.explain_request(address, errno, "reading of the device information"))?;
         if info.flags & VFIO_DEVICE_FLAGS_PCI == 0 {
             return refuse("VFIO does not present this device as PCI");
         }
@@ -94,11 +102,12 @@ impl GroupBackend {
             .map(|index| region_info(&device, index).map_err(|error| error.on(address)))
             .collect::<Result<_>>()?;
         let resettable = info.flags & VFIO_DEVICE_FLAGS_RESET != 0;
-        Ok(Self { device, group, container, address, resettable, regions, host })
+        let active = Mutex::default();
+        Ok(Self { device, group, container, address, resettable, regions, active, host })
     }
 
     fn fail(&self, errno: Errno, operation: impl Into<String>) -> Error {
-        Error::os(errno, operation).on(self.address)
+        self.host.explain_request(self.address, errno, operation)
     }
 
     /// The region and where a range of it lies in the device file.
@@ -114,8 +123,34 @@ impl GroupBackend {
     }
 
     fn set_irqs(&self, flags: u32, index: IrqIndex, start: u32, count: u32, fds: &[i32]) -> Result<u32> {
-        ioctl::set_irqs(&self.device, flags, index as u32, start, count, fds)
-            .map_err(|errno| self.host.explain_set_irqs(self.address, errno, index.to_string(), start, count))
+        ioctl::set_irqs(&self.device, flags, index as u32, start, count, fds).map_err(|errno| {
+            let (mode, active) = (index.to_string(), *unpoisoned(&self.active));
+            let active = active.map(|(index, count)| (index.to_string(), count));
+            let active = active.as_ref().map(|(mode, count)| (mode.as_str(), *count));
+            let offered = self.irq(index).ok().map(|info| info.count);
+            let request = IrqRequest { mode: &mode, start, count, offered, active };
+            self.host.explain_set_irqs(self.address, errno, &request)
+        })
+    }
+
+    fn region_refused(&self, error: &std::io::Error, what: &str, index: RegionIndex) -> Error {
+        let operation = format!("{what} {}", index.name());
+        let Some(errno) = error.raw_os_error().map(Errno::from_raw) else {
+            return Error::io(error, operation).on(self.address).code(Code::E12);
+        };
+        let bar = u8::try_from(index.0).ok().filter(|&bar| bar < 6);
+        // What cannot be read is not known.
+        let config = self.config().unwrap_or_default();
+        self.host.explain_region(self.address, errno, operation, bar, &config)
+    }
+
+    /// The first 256 bytes of configuration space.
+    fn config(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; 256];
+        let at = self.locate(RegionIndex::CONFIG, 0, bytes.len() as u64)?;
+        let read = self.device.read_exact_at(&mut bytes, at);
+        read.map_err(|error| Error::io(&error, "reading of configuration space").on(self.address))?;
+        Ok(bytes)
     }
 }
 
@@ -176,27 +211,23 @@ impl Backend for GroupBackend {
 
     fn read(&self, index: RegionIndex, offset: u64, data: &mut [u8]) -> Result<()> {
         let at = self.locate(index, offset, data.len() as u64)?;
-        self.device.read_exact_at(data, at).map_err(|error| {
-            Error::io(&error, format!("reading of {} at {offset:#x}", index.name()))
-                .on(self.address)
-                .code(Code::E12)
-        })
+        let read = self.device.read_exact_at(data, at);
+        read.map_err(|error| self.region_refused(&error, &format!("reading, at {offset:#x}, of"), index))
     }
 
     fn write(&self, index: RegionIndex, offset: u64, data: &[u8]) -> Result<()> {
         let at = self.locate(index, offset, data.len() as u64)?;
-        self.device.write_all_at(data, at).map_err(|error| {
-            Error::io(&error, format!("writing of {} at {offset:#x}", index.name()))
-                .on(self.address)
-                .code(Code::E12)
-        })
+        let written = self.device.write_all_at(data, at);
+        written.map_err(|error| self.region_refused(&error, &format!("writing, at {offset:#x}, of"), index))
     }
 
     fn map(&self, index: RegionIndex, window: Window) -> Result<MmapRaw> {
         let at = self.locate(index, window.offset, window.len)?;
-        MmapOptions::new().offset(at).len(window.len as usize).map_raw(&self.device).map_err(|error| {
-            Error::io(&error, format!("mapping of {}", index.name())).on(self.address).code(Code::E12)
-        })
+        MmapOptions::new()
+            .offset(at)
+            .len(window.len as usize)
+            .map_raw(&self.device)
+            .map_err(|error| self.region_refused(&error, "mapping of", index))
     }
 
     fn irq(&self, index: IrqIndex) -> Result<IrqInfo> {
@@ -219,11 +250,20 @@ impl Backend for GroupBackend {
         let fds: Vec<i32> = eventfds.iter().map(|eventfd| eventfd.map_or(-1, |fd| fd.as_raw_fd())).collect();
         let flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
         let fewer = self.set_irqs(flags, index, start, fds.len() as u32, &fds)?;
+        if fewer == 0 && index.is_mode() {
+            let end = start.saturating_add(fds.len() as u32);
+            let mut active = unpoisoned(&self.active);
+            *active = Some((index, active.map_or(end, |(_, on)| on.max(end))));
+        }
         Ok((fewer > 0).then_some(fewer))
     }
 
     fn release(&self, index: IrqIndex) -> Result<()> {
-        self.set_irqs(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, index, 0, 0, &[]).map(drop)
+        self.set_irqs(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, index, 0, 0, &[])?;
+        if index.is_mode() {
+            *unpoisoned(&self.active) = None;
+        }
+        Ok(())
     }
 
     fn fire(&self, index: IrqIndex, vector: u32) -> Result<()> {
@@ -249,7 +289,11 @@ impl Backend for GroupBackend {
         if ranges.is_empty() {
             return Err(Error::new(ErrorKind::Precondition, operation)
                 .on(self.address)
-                .why("the kernel does not report where mappings may lie; it is older than 5.4")
+                .why(format!(
+                    "this kernel ({}) does not report where mappings may lie: that takes 5.4",
+                    self.host.kernel_version()
+                ))
+                .fix("boot a newer kernel")
                 .code(Code::E14));
         }
         let mappings_left = answer

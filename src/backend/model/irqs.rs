@@ -55,6 +55,11 @@ impl Irqs {
         }
     }
 
+    /// The kind that is on, and how many of its vectors.
+    pub fn on(&self) -> Option<(IrqIndex, u32)> {
+        self.active.map(|index| (index, self.eventfds.len() as u32))
+    }
+
     pub fn set_trigger(
         &mut self,
         index: IrqIndex,

@@ -22,8 +22,9 @@ use vmm_sys_util::eventfd::EventFd;
 
 pub use self::bus::{Act, Bus, Fault};
 use super::{Backend, IommuInfo, Iova, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Translation, Window};
+use crate::host::{Host, IrqRequest};
 use crate::synchronize::unpoisoned;
-use crate::{Address, Code, Error, ErrorKind, Result};
+use crate::{Address, Error, ErrorKind, Result};
 
 /// A device as software: what its registers do.
 pub trait Model: Send + 'static {
@@ -125,6 +126,22 @@ impl ModelBackend {
         Error::os(errno, operation).on(self.config.address)
     }
 
+    /// As the kernel's refusal is explained.
+    fn irqs_refused(
+        &self,
+        errno: Errno,
+        index: IrqIndex,
+        (start, count): (u32, u32),
+        offered: u32,
+        active: Option<(IrqIndex, u32)>,
+    ) -> Error {
+        let mode = index.to_string();
+        let active = active.map(|(index, count)| (index.to_string(), count));
+        let active = active.as_ref().map(|(mode, count)| (mode.as_str(), *count));
+        let request = IrqRequest { mode: &mode, start, count, offered: Some(offered), active };
+        Host::system().explain_set_irqs(self.config.address, errno, &request)
+    }
+
     /// Nothing, where the function is not closed.
     fn open(&self, operation: &str) -> Result<()> {
         if self.bus.is_closed() { Err(self.fail(Errno::EBADF, operation)) } else { Ok(()) }
@@ -209,7 +226,8 @@ impl Backend for ModelBackend {
     }
 
     fn map(&self, index: RegionIndex, _window: Window) -> Result<MmapRaw> {
-        Err(self.fail(Errno::EINVAL, format!("mapping of {}", index.name())).code(Code::E12))
+        let operation = format!("mapping of {}", index.name());
+        Err(Host::system().explain_region(self.config.address, Errno::EINVAL, operation, None, &[]))
     }
 
     fn irq(&self, index: IrqIndex) -> Result<IrqInfo> {
@@ -219,13 +237,18 @@ impl Backend for ModelBackend {
 
     fn set_trigger(&self, index: IrqIndex, start: u32, eventfds: &[Option<&EventFd>]) -> Result<Option<u32>> {
         self.open("enabling of interrupts")?;
-        let fail = |errno| self.fail(errno, format!("enabling of {index}")).code(Code::E11);
+        let count = eventfds.len() as u32;
         let copies = eventfds
             .iter()
             .map(|eventfd| eventfd.map(EventFd::try_clone).transpose())
             .collect::<std::io::Result<Vec<_>>>()
             .map_err(|error| Error::io(&error, "copying of an eventfd").on(self.config.address))?;
-        self.bus.irqs().set_trigger(index, start, copies).map_err(fail)
+        let (set, offered, active) = {
+            let mut irqs = self.bus.irqs();
+            let (offered, active) = (irqs.info(index).count, irqs.on());
+            (irqs.set_trigger(index, start, copies), offered, active)
+        };
+        set.map_err(|errno| self.irqs_refused(errno, index, (start, count), offered, active))
     }
 
     fn release(&self, index: IrqIndex) -> Result<()> {
@@ -244,7 +267,7 @@ impl Backend for ModelBackend {
         self.bus
             .irqs()
             .unmask(index, vector)
-            .map_err(|errno| self.fail(errno, format!("unmasking of {index}")))
+            .map_err(|errno| self.irqs_refused(errno, index, (vector, 1), u32::MAX, None))
     }
 
     fn iommu(&self) -> Result<IommuInfo> {
@@ -256,7 +279,9 @@ impl Backend for ModelBackend {
         self.open("mapping of DMA memory")?;
         // SAFETY: the caller promises what the model's IOMMU asks for: the same as this trait.
         unsafe { self.bus.iommu().map(iova, memory, len) }.map_err(|errno| {
-            self.fail(errno, "mapping of DMA memory").range(iova.0, len as u64).code(Code::E10)
+            let host = Host::system();
+            let (address, limits, ranges) = (self.config.address, host.limits(), &self.config.iova_ranges);
+            host.explain_map(address, errno, iova.0, len as u64, &limits, ranges)
         })
     }
 

@@ -48,7 +48,7 @@ fn virtualisation(host: &Host) -> Condition {
 
 fn iommu(host: &Host) -> Condition {
     const NAME: &str = "IOMMU";
-    let groups = files::names(host.sys.join("kernel/iommu_groups")).len();
+    let groups = host.translated_groups();
     if groups > 0 {
         let plural = if groups == 1 { "" } else { "s" };
         return Condition::pass(NAME, format!("on, with {groups} group{plural}"));

@@ -172,7 +172,7 @@ fn each_condition_is_found_on_its_own() {
             |machine| std::fs::remove_file(machine.path("dev/vfio/5")).unwrap(),
             "VFIO node",
             Verdict::Fail,
-            "the node is not here",
+            "/dev has not",
             Some("E2"),
             "--device",
         ),

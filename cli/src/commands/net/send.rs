@@ -169,7 +169,8 @@ impl Sender<'_> {
         Err(Error::new(ErrorKind::Device, "sending")
             .on(self.address)
             .code(dirql::Code::E15)
-            .why(format!("{what} for {} s; {left} are in flight, the link is {link}", STANDSTILL.as_secs())))
+            .why(format!("{what} for {} s; {left} are in flight, the link is {link}", STANDSTILL.as_secs()))
+            .fix("see whether the IOMMU refused the device: sudo dmesg | grep -iE 'dmar|amd-vi'"))
     }
 }
 

@@ -68,11 +68,10 @@ impl<S: Sections> Channel<S> {
     }
 
     fn unanswered(&self, outstanding: u16) -> Error {
-        let why = format!(
-            "the device has not answered within {} s; it has {outstanding} commands",
-            TIMEOUT.as_secs()
-        );
-        Error::new(ErrorKind::Device, "wait for the control queue").on(self.address()).why(why)
+        let why = format!("the device has not answered within {} s", TIMEOUT.as_secs());
+        let rings = format!("the control queue has {outstanding} commands that are not answered");
+        let error = Error::new(ErrorKind::Device, "wait for the control queue").why(why);
+        self.foundation.device.explain_silence(error, &rings)
     }
 
     /// Gives a command and waits for the answer.

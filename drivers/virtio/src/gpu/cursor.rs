@@ -82,9 +82,9 @@ fn update<S: Sections>(channel: &Channel<S>, number: u32, scanout: &Scanout, kin
             return Ok(());
         }
         if left.is_zero() {
-            return Err(Error::new(ErrorKind::Device, "wait for the cursor queue")
-                .on(channel.address())
-                .why(format!("the device is not done with a command within {} s", TIMEOUT.as_secs())));
+            let why = format!("the device is not done with a command within {} s", TIMEOUT.as_secs());
+            let error = Error::new(ErrorKind::Device, "wait for the cursor queue").why(why);
+            return Err(channel.foundation.device.explain_silence(error, ""));
         }
         channel.foundation.signals.pointed.wait_all(left);
     }

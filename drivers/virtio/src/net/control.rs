@@ -51,6 +51,7 @@ pub const MQ_VQ_PAIRS_SET: Command = Command { class: 4, code: 0, name: "MQ_VQ_P
 #[derive(Debug)]
 pub struct Control {
     address: Address,
+    dma: Dma,
     queue: Queue<(Command, Lent, usize)>,
     free: Vec<Buffer>,
 }
@@ -63,7 +64,7 @@ impl Control {
     pub fn new(transport: &Transport, dma: &Dma, index: u16) -> Result<Self> {
         let queue = Queue::new(transport, dma, Settings { index, size: COMMANDS, indirect: 2 })?;
         let free = (0..queue.size()).map(|_| dma.buffer(BUFFER)).collect::<Result<_>>()?;
-        Ok(Self { address: transport.address(), queue, free })
+        Ok(Self { address: transport.address(), dma: dma.clone(), queue, free })
     }
 
     /// Tells the device of the queue.
@@ -157,14 +158,9 @@ impl Control {
             }
             if self.queue.outstanding() > 0 {
                 if late {
-                    let why = format!(
-                        "the device has not answered within {} s, of {} commands",
-                        TIMEOUT.as_secs(),
-                        self.queue.outstanding()
-                    );
-                    return Err(Error::new(ErrorKind::Device, "wait for the control queue")
-                        .on(self.address)
-                        .why(why));
+                    let why = format!("the device has not answered within {} s", TIMEOUT.as_secs());
+                    let error = Error::new(ErrorKind::Device, "wait for the control queue").why(why);
+                    return Err(self.dma.explain_silence(error, &self.queue.indices()));
                 }
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_millis(1));

@@ -125,6 +125,11 @@ impl<T> Queue<T> {
         either!(&self.ring, ring => ring.outstanding())
     }
 
+    /// Its indices in words, for what is said of a device that is silent.
+    pub fn indices(&self) -> String {
+        either!(&self.ring, ring => ring.indices())
+    }
+
     /// How often its doorbell was rung.
     pub fn doorbells(&self) -> u64 {
         self.doorbells

@@ -119,6 +119,14 @@ impl<T> Packed<T> {
         self.free
     }
 
+    pub fn indices(&self) -> String {
+        let (next, taken) = (self.next.at, self.taken.at);
+        format!(
+            "next descriptor {next}, used descriptor {taken}, {} chains with the device",
+            self.outstanding
+        )
+    }
+
     #[inline]
     pub fn outstanding(&self) -> u16 {
         self.outstanding

@@ -99,6 +99,11 @@ impl<T> Split<T> {
         self.free
     }
 
+    pub fn indices(&self) -> String {
+        let Self { next, taken, outstanding, .. } = self;
+        format!("available index {next}, used index {taken}, {outstanding} chains with the device")
+    }
+
     #[inline]
     pub fn outstanding(&self) -> u16 {
         self.outstanding
