@@ -33,6 +33,10 @@ const MODULES: &[&str] = &[
     "virtio_rng",
     "tun",
     "pktgen",
+    "bridge",
+    "bonding",
+    "8021q",
+    "ext4",
 ];
 
 const FILES: &[(&str, u32, &str)] = &[

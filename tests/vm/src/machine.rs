@@ -37,6 +37,7 @@ pub struct MachineBuilder {
     iommu: Iommu,
     command_line: Vec<String>,
     objects: Vec<String>,
+    drives: Vec<(String, u32)>,
     devices: Vec<String>,
     nics: Vec<(String, String, Net)>,
     modules: Vec<String>,
@@ -81,6 +82,12 @@ impl MachineBuilder {
     /// Adds what is behind a device, in QEMU's words: `rng-random,id=…`, say. A comma in a path is written twice.
     pub fn object(mut self, object: &str) -> Self {
         self.objects.push(object.to_owned());
+        self
+    }
+
+    /// Adds what is behind a disk, as the device's `drive=` names it: this many MiB that are lost with the machine.
+    pub fn drive(mut self, name: &str, mib: u32) -> Self {
+        self.drives.push((name.to_owned(), mib));
         self
     }
 
@@ -204,6 +211,11 @@ impl MachineBuilder {
         for object in &self.objects {
             qemu.args(["-object", object]);
         }
+        for (name, mib) in &self.drives {
+            let path = artifacts.join(format!("{name}.disk"));
+            File::create(&path)?.set_len(u64::from(*mib) << 20)?;
+            qemu.args(["-drive", &format!("if=none,id={name},format=raw,file={}", comma(&path)?)]);
+        }
         for device in &self.devices {
             qemu.args(["-device", device]);
         }
@@ -294,6 +306,7 @@ impl Machine {
             iommu: Iommu::On,
             command_line: vec![],
             objects: vec![],
+            drives: vec![],
             devices: vec![],
             nics: vec![],
             modules: vec![],

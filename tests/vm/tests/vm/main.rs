@@ -6,17 +6,20 @@
 mod binding;
 mod bochs;
 mod boot;
+mod confine;
 mod display;
 mod doctor;
 mod errors;
 mod frames;
 mod http;
 mod info;
+mod in_use;
 mod kill;
 mod library;
 mod nics;
 mod observe;
 mod permissions;
+mod persist;
 mod random;
 mod refusals;
 mod registers;
@@ -44,6 +47,9 @@ fn main() {
         library::tests(),
         binding::tests(),
         refusals::tests(),
+        in_use::tests(),
+        persist::tests(),
+        confine::tests(),
         doctor::tests(),
         registers::tests(),
         info::tests(),
