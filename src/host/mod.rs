@@ -23,6 +23,8 @@ mod holders;
 mod in_use;
 mod iommu;
 mod limits;
+#[cfg(test)]
+mod messages_tests;
 mod owner;
 mod permissions;
 mod record;
