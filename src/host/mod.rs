@@ -30,6 +30,8 @@ mod in_use;
 mod iommu;
 mod limits;
 mod link;
+#[cfg(test)]
+mod messages_tests;
 mod owner;
 mod permissions;
 mod persist;
