@@ -24,7 +24,7 @@ fn list_is_an_array() {
 
 #[test]
 fn an_address_that_does_not_exist_is_exit_code_6() {
-    let commands: [&[&str]; 24] = [
+    let commands: &[&[&str]] = &[
         &["unbind", NOWHERE],
         &["unbind", NOWHERE, "--dry-run"],
         &["info", NOWHERE],
@@ -52,7 +52,7 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
         &["display", NOWHERE, "bench"],
         &["bind", NOWHERE, "--dry-run"],
     ];
-    for arguments in commands {
+    for &arguments in commands {
         let output = dirql(arguments);
         assert_eq!(output.status.code(), Some(6), "{output:?}");
         assert!(output.stdout.is_empty(), "{output:?}");
@@ -80,7 +80,7 @@ fn an_owner_who_does_not_exist_is_named() {
 fn bad_input_is_exit_code_2() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
-    let commands: [&[&str]; 24] = [
+    let commands: &[&[&str]] = &[
         &["regs", NOWHERE, "6"],
         &["config", NOWHERE, "0", "--width", "64"],
         &["regs", NOWHERE, "0", "zero"],
@@ -107,7 +107,7 @@ fn bad_input_is_exit_code_2() {
         &["stats", NOWHERE, "--openmetrics", "--json"],
         &["irqs", NOWHERE, "--watch", "--histogram", "x.svg"],
     ];
-    for arguments in commands {
+    for &arguments in commands {
         let output = dirql(arguments);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(output.stdout.is_empty(), "{output:?}");
