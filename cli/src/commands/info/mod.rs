@@ -66,7 +66,7 @@ impl Known {
             "name": self.names.describe(f.vendor, f.device),
             "class_name": self.names.class(f.class),
             "driver": f.driver,
-            "driver_override": f.driver_override,
+            "driver_override": f.driver_override(),
             "dirql_driver": driver_of(f).map(|driver| driver.name),
             "kernel_names": f.kernel_names(),
             "numa_node": f.numa_node,
@@ -104,7 +104,7 @@ impl Known {
         );
         line("class", format!("{} {}", f.class, self.names.class(f.class).unwrap_or("")));
         line("driver", f.driver.clone().unwrap_or_else(|| "none".into()));
-        if let Some(driver) = &f.driver_override {
+        if let Some(driver) = &f.driver_override() {
             line("override", driver.clone());
         }
         line("dirql driver", driver_of(f).map_or("none", |driver| driver.name).into());
