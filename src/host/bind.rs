@@ -180,7 +180,7 @@ impl Host {
             address: function.address,
             previous_driver: function.driver.clone(),
             previous_module: files::link_name(module),
-            previous_override: function.driver_override.clone().filter(|name| name != VFIO_PCI),
+            previous_override: function.driver_override().filter(|name| name != VFIO_PCI),
             iommu_group: function.iommu_group,
             previous_node: node.map(|node| (node.uid, node.gid, node.mode)),
         })
@@ -320,6 +320,10 @@ impl Host {
     /// Puts the function back after `error`, and says so where even that failed.
     fn roll_back(&self, record: &Record, error: Error) -> Error {
         let address = record.address;
+        // The kernel is not done with it: whatever is asked of it now would wait too.
+        if error.catalogue_code() == Some(Code::E13) {
+            return error;
+        }
         match self.put_back(record).and_then(|_| self.remove_record(address)) {
             Ok(()) => error,
             Err(also) => with_also(error, address, &also),

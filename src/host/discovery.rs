@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(seen, ["0000:00:03.0", "0000:00:1f.2", "10000:01:00.0"]);
         let first = &functions[0];
         assert_eq!((first.vendor, first.device, first.iommu_group), (0x8086, 0x100e, Some(3)));
-        assert_eq!((first.driver.as_deref(), first.driver_override.as_deref()), (Some("e1000"), None));
+        assert_eq!((first.driver.as_deref(), first.driver_override()), (Some("e1000"), None));
         assert_eq!(first.config().unwrap().device_id(), 0x100e);
         assert_eq!((functions[2].driver.as_deref(), functions[2].iommu_group), (None, None));
     }

@@ -28,8 +28,6 @@ pub struct Function {
     pub driver: Option<String>,
     /// The number of its IOMMU group; `None` where no IOMMU translates for it.
     pub iommu_group: Option<u32>,
-    /// The driver that the kernel is told to take for it, and no other.
-    pub driver_override: Option<String>,
     /// The NUMA node that it is near to, where there are several.
     pub numa_node: Option<u32>,
     /// How many virtual functions (SR-IOV) are on.
@@ -54,8 +52,6 @@ impl Function {
             class: ClassCode::from_u24(number("class").unwrap_or(0) as u32),
             driver: files::link_name(path.join("driver")),
             iommu_group: files::link_name(path.join("iommu_group")).and_then(|name| name.parse().ok()),
-            // The kernel prints "(null)" where there is none.
-            driver_override: files::text(path.join("driver_override")).filter(|name| name != "(null)"),
             // The kernel prints -1 where there is one node only.
             numa_node: number("numa_node").map(|node| node as u32),
             virtual_functions: number("sriov_numvfs").unwrap_or(0) as u32,
@@ -67,6 +63,13 @@ impl Function {
     /// Its directory in sysfs.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The driver that the kernel is told to take for it, and no other. The kernel shows it only when no bind or unbind of
+    /// the function is under way: until then this waits.
+    pub fn driver_override(&self) -> Option<String> {
+        // The kernel prints "(null)" where there is none.
+        files::text(self.path.join("driver_override")).filter(|name| name != "(null)")
     }
 
     /// Whether vfio-pci has it.

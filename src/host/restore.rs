@@ -89,9 +89,8 @@ impl Host {
         let address = record.address;
         let function = self.function(address)?;
         let previous = record.previous_driver.as_deref();
-        if function.driver_override != record.previous_override
-            && (function.is_on_vfio() || function.driver_override.as_deref() == Some(VFIO_PCI))
-        {
+        let now = function.driver_override();
+        if now != record.previous_override && (function.is_on_vfio() || now.as_deref() == Some(VFIO_PCI)) {
             self.set_override(&function, record.previous_override.as_deref())?;
         }
         if function.driver.as_deref() == previous {
@@ -150,7 +149,7 @@ impl Host {
     /// Takes a function without a record from vfio-pci and lets the kernel find a driver.
     fn let_the_kernel_choose(&self, function: &Function) -> Result<Option<String>> {
         let address = function.address;
-        if function.driver_override.is_some() {
+        if function.driver_override().is_some() {
             self.set_override(function, None)?;
         }
         self.detach(address)?;

@@ -10,12 +10,14 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
 use super::record::denied;
-use super::{Function, Host, VFIO_PCI};
+use super::{Function, Group, Host};
 use crate::pci::Address;
 use crate::{Code, Error, ErrorKind, Result};
 
 /// How long the kernel may take to unbind what nobody holds: a driver stops its device, and vfio-pci resets it.
 const UNBIND_DEADLINE: Duration = Duration::from_secs(20);
+
+const OPERATION: &str = "unbinding from the driver";
 
 /// How a function is to be unbound.
 #[derive(Debug, Clone, Copy, Default)]
@@ -84,9 +86,8 @@ impl Host {
 
     fn check_unbindable(&self, function: &Function, force: bool) -> Result<()> {
         let address = function.address;
-        let operation = "unbinding from the driver";
         if function.is_bridge() {
-            return Err(Error::new(ErrorKind::Precondition, operation)
+            return Err(Error::new(ErrorKind::Precondition, OPERATION)
                 .on(address)
                 .why("it is a bridge, a part of the machine itself")
                 .fix("unbind the functions behind it, if there are any: dirql list"));
@@ -94,14 +95,14 @@ impl Host {
         if function.is_on_vfio() {
             return Ok(());
         }
-        self.check_not_in_use(function, operation, &format!("sudo dirql unbind {address} --force"), force)
+        self.check_not_in_use(function, OPERATION, &format!("sudo dirql unbind {address} --force"), force)
     }
 
     /// Only root sees every holder, so the right comes first.
     pub(super) fn check_may_change(&self, function: &Function, verb: &str) -> Result<()> {
         let path = function.path().join("driver_override");
         access(&path, AccessFlags::W_OK).map_err(|errno| {
-            let error = Error::os(errno, "unbinding from the driver").on(function.address).path(&path);
+            let error = Error::os(errno, OPERATION).on(function.address).path(&path);
             denied(error, function.address, verb)
         })
     }
@@ -130,44 +131,57 @@ impl Host {
     /// Nothing, unless vfio-pci is still about to let go of a function that shows no driver any more: then whatever is
     /// asked of it would wait too.
     pub(super) fn check_left(&self, function: &Function, wait: Duration) -> Result<()> {
-        if function.driver.is_some() || function.iommu_group.is_none() {
-            return Ok(());
+        let Some(number) = function.iommu_group.filter(|_| function.driver.is_none()) else { return Ok(()) };
+        let deadline = Instant::now() + wait;
+        loop {
+            let group = self.group(number)?;
+            // The group's node goes with the last of its functions.
+            let mut drivers = group.members.iter().filter_map(|member| member.driver.as_deref());
+            if drivers.any(|driver| driver.ends_with("vfio-pci") || driver.ends_with("vfio_pci"))
+                || self.node(&group).is_none()
+            {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(self.unfinished(function.address, Some(&group)).path(&group.node));
+            }
+            thread::sleep(Duration::from_millis(50));
         }
-        let group = self.group_of(function)?;
-        let others = group.members.iter().any(|member| member.driver.as_deref() == Some(VFIO_PCI));
-        if others || self.node(&group).is_none() {
-            return Ok(());
-        }
-        self.wait_until_free(function, wait, "unbind")
     }
 
     /// Takes the function from its driver.
     pub(super) fn detach(&self, address: Address) -> Result<()> {
-        let operation = "unbinding from the driver";
         let function = self.function(address)?;
+        let group = function.iommu_group.and_then(|number| self.group(number).ok());
         let path = function.path().join("driver/unbind");
         log::info!(bdf:% = address; "echo {address} > {}", path.display());
-        let Err(error) = self.change.write_within(&path, &address.to_string(), UNBIND_DEADLINE) else {
-            return Ok(());
-        };
-        if error.kind() != std::io::ErrorKind::TimedOut {
-            return Err(denied(Error::io(&error, operation).on(address).path(&path), address, "unbind"));
+        match self.change.write_within(&path, &address.to_string(), UNBIND_DEADLINE) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                Err(self.unfinished(address, group.as_ref()).path(&path))
+            }
+            Err(error) => {
+                Err(denied(Error::io(&error, OPERATION).on(address).path(&path), address, "unbind"))
+            }
         }
-        let error = Error::os(Errno::EBUSY, operation).on(address).path(&path);
-        let group = self.group_of(&function)?;
-        let holders = self.holders(&group);
-        let who = holders.describe().or_else(|| {
-            // The open device alone does not say which it is, on kernels before 6.18.
-            let some = self.device_holders().describe()?;
-            Some(format!("perhaps {some}, which got an open device from another"))
-        });
-        let who = who.map_or_else(|| "a driver that does not finish".into(), |who| format!("held by {who}"));
-        Err(error
-            .why(format!("the kernel still waits after {} s: {who}", UNBIND_DEADLINE.as_secs()))
+    }
+
+    /// The kernel waits, and who for, as far as that shows.
+    fn unfinished(&self, address: Address, group: Option<&Group>) -> Error {
+        let held = group.and_then(|group| self.holders(group).describe()).map(|who| format!("held by {who}"));
+        // The open device alone does not say which it is, on kernels before 6.18.
+        let some = || self.device_holders().describe();
+        let who = held.or_else(|| Some(format!("perhaps for {}, which got it from another", some()?)));
+        Error::os(Errno::EBUSY, OPERATION)
+            .on(address)
+            .why(format!(
+                "the kernel still waits: {}",
+                who.as_deref().unwrap_or("its driver does not finish")
+            ))
             .fix(format!(
                 "end that process: then the unbinding ends too; and again: sudo dirql restore {address}"
             ))
-            .code(Code::E13))
+            .code(Code::E13)
     }
 }
 

@@ -66,7 +66,7 @@ fn a_kernel_that_waits_all_the_same_is_left_behind() {
         machine.host().restore(address, &RestoreOptions::default()).unwrap_err(),
     ] {
         assert_eq!((error.kind(), error.catalogue_code()), (ErrorKind::Busy, Some(Code::E13)));
-        assert!(error.to_string().contains("perhaps process 814 (qemu"), "{error}");
+        assert!(error.to_string().contains("perhaps for process 814 (qemu"), "{error}");
     }
     assert_eq!(machine.host().recorded(), [address]);
 }
@@ -74,7 +74,8 @@ fn a_kernel_that_waits_all_the_same_is_left_behind() {
 #[test]
 fn what_vfio_is_about_to_leave_is_not_touched() {
     let (machine, address) = bound();
-    machine.process(812, "dirql", &["dev/vfio/3"]);
+    machine.process(814, "qemu", &[]);
+    machine.link("proc/814/fd/9", DEVICE_LINK);
     // The kernel takes the link away first, and waits then.
     std::fs::remove_file(machine.path(&format!("sys/devices/pci0000:00/{NIC}/driver"))).unwrap();
     let host = machine.host();

@@ -7,6 +7,8 @@ mod group;
 mod opened;
 mod page;
 
+use std::path::PathBuf;
+
 use dirql::backend::IrqIndex;
 use dirql::host::{Function, Host};
 use dirql::pci::{ConfigSpace, Names};
@@ -35,6 +37,8 @@ struct Known {
     function: Function,
     names: Names,
     facts: Facts,
+    /// The rule by which it is bound at each start.
+    persistent_rule: Option<PathBuf>,
     group: Option<group::Known>,
     /// The configuration space, and what showed it: sysfs where it shows all, VFIO where the device can be opened.
     config: Result<(ConfigSpace, &'static str)>,
@@ -48,6 +52,7 @@ impl Known {
         // All that sysfs says is read before the device is opened: that resets it, and makes this process a holder.
         let facts = Facts::of(host, &function, &names);
         let group = function.iommu_group.map(|number| group::Known::of(host, number)).transpose()?;
+        let persistent_rule = host.persistent_rule(function.address);
         let seen = function.config();
         // A device that cannot be opened is not even tried: the reason is known.
         let opened = host
@@ -60,7 +65,7 @@ impl Known {
             (_, Ok(Opened { config: Ok(config), .. })) => Ok((config.clone(), "VFIO")),
             (seen, _) => seen.map(|seen| (seen, "sysfs")),
         };
-        Ok(Self { names, function, facts, group, config, opened })
+        Ok(Self { names, function, facts, persistent_rule, group, config, opened })
     }
 
     fn subsystem(&self) -> Option<&str> {
@@ -100,7 +105,8 @@ impl Known {
             "class_name": self.names.class(f.class),
             "driver": f.driver,
             "module": f.module(),
-            "driver_override": f.driver_override,
+            "driver_override": f.driver_override(),
+            "persistent_rule": self.persistent_rule,
             "dirql_driver": driver_of(f).map(|driver| driver.name),
             "kernel_names": f.kernel_names(),
             "boot_display": f.is_boot_display,
@@ -130,7 +136,8 @@ impl Known {
         let driver = f.driver.clone().unwrap_or_else(|| "none".into());
         let module = f.module().map_or_else(String::new, |module| format!(", module {module}"));
         page.line("driver", format!("{driver}{module}"));
-        page.optional("override", f.driver_override.as_ref());
+        page.optional("override", f.driver_override());
+        page.optional("at each start", self.persistent_rule.as_ref().map(|rule| rule.to_string_lossy()));
         page.line("dirql driver", driver_of(f).map_or("none", |driver| driver.name));
         for (name, values) in [("known as", f.kernel_names()), ("reset methods", f.reset_methods())] {
             page.optional(name, (!values.is_empty()).then(|| values.join(", ")));

@@ -161,9 +161,16 @@ fn hidden() -> Result<()> {
     let refused = machine.root(&format!("dirql unbind {EDU}"))?.exits(BUSY)?;
     refused.says(&[
         "the kernel still waits",
-        &format!("perhaps process {} (", running.pid()),
+        &format!("perhaps for process {} (", running.pid()),
         "dirql explain E13",
     ])?;
+    // Nothing else waits with it, but what would have to wait says so.
+    for words in ["list", "info 0000:00:03.0", "doctor"] {
+        check(machine.root(&format!("dirql {words}"))?.end.is_some(), || words.into())?;
+    }
+    for words in ["unbind", "restore", "bind"] {
+        machine.root(&format!("dirql {words} {EDU}"))?.exits(BUSY)?.says(&["dirql explain E13"])?;
+    }
     running.signal(9)?;
     // Then the kernel goes on, and nothing is in the way of the way back.
     machine.shell("until ! ls /sys/bus/pci/drivers/vfio-pci/0000:00:04.0; do sleep 0.1; done")?.ok()?;
