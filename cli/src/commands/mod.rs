@@ -18,6 +18,8 @@ mod reset;
 mod restore;
 mod run;
 mod selftest;
+#[cfg(test)]
+mod texts;
 mod trace;
 mod udev;
 mod watched;
