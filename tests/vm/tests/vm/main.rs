@@ -8,6 +8,7 @@ mod bochs;
 mod boot;
 mod display;
 mod doctor;
+mod documents;
 mod errors;
 mod frames;
 mod http;
@@ -43,6 +44,7 @@ fn main() {
         binding::tests(),
         refusals::tests(),
         doctor::tests(),
+        documents::tests(),
         registers::tests(),
         permissions::tests(),
         traffic::tests(),
