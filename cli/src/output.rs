@@ -60,6 +60,11 @@ impl Output {
         self.stdout.width
     }
 
+    /// A line of text that fits the terminal; what is wrapped begins below column `hang`.
+    pub fn wrapped(&self, text: &str, hang: usize) -> String {
+        self.stdout.width.map_or_else(|| text.to_string(), |width| wrap(text, width, hang))
+    }
+
     /// Prints a line of text.
     pub fn line(&mut self, text: impl Display) -> Outcome {
         self.text(&format!("{text}\n"))
@@ -187,6 +192,13 @@ impl Output {
         Self { json, stdout, stderr, sink: Sink::Kept(Default::default()), live_lines: 0 }
     }
 
+    /// The same, for a terminal with so many columns, without colours.
+    pub fn on_a_terminal(mut self, columns: usize) -> Self {
+        self.stdout.width = Some(columns);
+        self.stderr.width = Some(columns);
+        self
+    }
+
     /// What was printed so far: stdout and stderr.
     pub fn said(&self) -> [String; 2] {
         match &self.sink {
@@ -242,6 +254,17 @@ error: a test of forty columns and of
   fix: sudo a command that does not fit into forty columns, either
 ";
         assert_eq!(messages, format!("{whole}{wrapped}"));
+    }
+
+    #[test]
+    fn data_is_wrapped_for_a_terminal_alone() {
+        let mut output = Output::kept(false);
+        let text = format!("{}  {:<6}  what was found", output.paint(Colour::Green, "pass"), "name");
+        assert_eq!(output.wrapped(&text, 14), text);
+        output.stdout = Stream { width: Some(24), colour: true, ..Stream::default() };
+        let text = format!("{}  {:<6}  what was found", output.paint(Colour::Green, "pass"), "name");
+        let green = "\x1b[32mpass\x1b[0m";
+        assert_eq!(output.wrapped(&text, 14), format!("{green}  name    what was\n{:14}found", ""));
     }
 
     #[test]

@@ -10,23 +10,23 @@ pub fn wrap(text: &str, width: usize, hang: usize) -> String {
         true => word.split(' ').filter(|word| !word.is_empty()).collect(),
         false => vec![word],
     });
-    for word in pieces {
-        let length = columns(word);
-        if column > 0 && column + 1 + length > width {
+    for mut word in pieces {
+        if column > 0 && column + 1 + columns(word) > width {
             wrapped.push('\n');
             wrapped.extend(std::iter::repeat_n(' ', hang));
-            column = hang;
+            (column, word) = (hang, word.trim_start());
         } else if column > 0 {
             wrapped.push(' ');
             column += 1;
         }
         wrapped.push_str(word);
-        column += length;
+        column += columns(word);
     }
     wrapped
 }
 
-/// The words of a line, each with what follows its backtick. Spaces at the beginning are kept with the first word.
+/// The words of a line, each with what follows its backtick. Where there is more than one space, the others are kept
+/// with the word behind them.
 fn words(line: &str) -> Vec<&str> {
     let (mut words, mut start, mut begun, mut code) = (Vec::new(), 0, false, false);
     for (at, letter) in line.char_indices() {
@@ -36,7 +36,6 @@ fn words(line: &str) -> Vec<&str> {
                 words.push(&line[start..at]);
                 (start, begun) = (at + 1, false);
             }
-            ' ' if !begun && !words.is_empty() => start = at + 1,
             ' ' => {}
             _ => begun = true,
         }
@@ -99,7 +98,7 @@ mod tests {
     fn lines_end_between_words() {
         assert_eq!(wrap("one two three", 7, 2), "one two\n  three");
         assert_eq!(wrap("  why: one two three", 13, 7), "  why: one\n       two\n       three");
-        assert_eq!(wrap("a  b", 80, 0), "a b");
+        assert_eq!(wrap("a  b   c  d", 8, 2), "a  b   c\n  d");
         assert_eq!(wrap("", 80, 2), "");
         assert_eq!(wrap("/a/very/long/path is kept", 10, 2), "/a/very/long/path\n  is kept");
         assert_eq!(wrap("äö üß", 5, 0), "äö üß");

@@ -47,7 +47,8 @@ fn lines(condition: &Condition, output: &Output) -> String {
         Verdict::Warn => output.paint(Colour::Yellow, "warn"),
         Verdict::Fail => output.paint(Colour::Red, "FAIL"),
     };
-    let mut lines = format!("{verdict}  {:<19}  {}\n", condition.name, condition.found);
+    let found = format!("{verdict}  {:<19}  {}", condition.name, condition.found);
+    let mut lines = output.wrapped(&found, "FAIL".len() + 2 + 19 + 2) + "\n";
     // What may be done better is said where something is wrong, and in the document.
     if condition.verdict != Verdict::Pass {
         lines.extend(condition.fix.iter().map(|fix| format!("      fix: {fix}\n")));

@@ -19,6 +19,8 @@ mod restore;
 mod run;
 mod selftest;
 mod stats;
+#[cfg(test)]
+mod texts;
 mod trace;
 mod udev;
 mod unbind;

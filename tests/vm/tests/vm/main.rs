@@ -9,6 +9,7 @@ mod boot;
 mod confine;
 mod display;
 mod doctor;
+mod documents;
 mod errors;
 mod frames;
 mod http;
@@ -51,6 +52,7 @@ fn main() {
         persist::tests(),
         confine::tests(),
         doctor::tests(),
+        documents::tests(),
         registers::tests(),
         info::tests(),
         permissions::tests(),

@@ -9,7 +9,7 @@ mod life;
 mod miniport;
 mod monitors;
 pub mod pixels;
-mod rows;
+pub mod rows;
 mod screens;
 
 use libtest_mimic::Trial;
