@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 /// The programs that the lab needs on the host, each with the Debian package that holds it.
-pub const NEEDED: &[(&str, &str)] = &[("qemu-system-x86_64", "qemu-system-x86")];
+pub const NEEDED: &[(&str, &str)] =
+    &[("qemu-system-x86_64", "qemu-system-x86"), ("dpkg-shlibdeps", "dpkg-dev")];
 
 /// One installation at a time in this process.
 static APT: Mutex<()> = Mutex::new(());

@@ -6,6 +6,7 @@
 mod binding;
 mod bochs;
 mod boot;
+mod deb;
 mod display;
 mod doctor;
 mod errors;
@@ -45,6 +46,7 @@ fn main() {
         doctor::tests(),
         registers::tests(),
         permissions::tests(),
+        deb::tests(),
         traffic::tests(),
         kill::tests(),
         waiting::tests(),
