@@ -1,8 +1,9 @@
-//! `cargo xtask demo | test | fuzz | lab | kernel | bench`: everything that one does with this repository, set-up included.
+//! `cargo xtask demo | test | fuzz | deb | lab | kernel | bench`: everything that one does with this repository, set-up included.
 #![forbid(unsafe_code)]
 
 mod asan;
 mod cargo;
+mod deb;
 mod demo;
 mod fuzz;
 mod lab;
@@ -34,6 +35,8 @@ enum Command {
     },
     /// Feed every parser with what it should not be fed, and look how far that gets
     Fuzz(fuzz::Options),
+    /// Make the Debian package: the command, its manual, completions
+    Deb,
     /// A shell in a virtual machine with an e1000 (00:03.0) and an edu (00:04.0)
     Lab {
         /// Whose shell: root, demo or other
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Test { steps, arguments } => test::run(&steps, &arguments),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Deb => deb::run(),
         Command::Lab { user, devices } => lab::run(&user, &devices),
         Command::Kernel => dirql_lab::package::kernel().map(|kernel| println!("{}", kernel.image.display())),
         Command::Bench(Bench::Peers(options)) => dirql_peers::run(&options),

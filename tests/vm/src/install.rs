@@ -8,8 +8,11 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 /// The programs and files that the lab needs on the host, each with the Debian package that holds it.
-pub const NEEDED: &[(&str, &str)] =
-    &[("qemu-system-x86_64", "qemu-system-x86"), (PROMETHEUS, "python3-prometheus-client")];
+pub const NEEDED: &[(&str, &str)] = &[
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("dpkg-shlibdeps", "dpkg-dev"),
+    (PROMETHEUS, "python3-prometheus-client"),
+];
 
 /// Prometheus's own parser of OpenMetrics.
 const PROMETHEUS: &str = "/usr/lib/python3/dist-packages/prometheus_client/openmetrics/parser.py";

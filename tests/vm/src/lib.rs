@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`install`] puts missing Debian packages on the host and [`package`] unpacks others into a cache;
 //! [`dpdk`] is
-//! the peer among them; [`programs`] builds what runs in the guest and [`initramfs`] packs it; [`machine`] boots QEMU with the network of
+//! the peer among them, [`deb`] the package of the command; [`programs`] builds what runs in the guest and [`initramfs`] packs it; [`machine`] boots QEMU with the network of
 //! [`net`]; [`guest`] runs commands inside. Outside stand the observers: [`qmp`], [`pcap`], [`screen`], [`viewer`] and the kernel's log;
 //! [`offer`] and [`sink`] are the two ends of a measurement.
 //! [`progress`] shows what takes long.
@@ -27,7 +27,9 @@
 
 mod boot;
 mod cable;
+pub mod deb;
 pub mod dpdk;
+pub mod dpkg;
 pub mod guest;
 pub mod initramfs;
 pub mod install;

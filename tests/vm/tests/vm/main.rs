@@ -7,6 +7,7 @@ mod binding;
 mod bochs;
 mod boot;
 mod confine;
+mod deb;
 mod display;
 mod doctor;
 mod documents;
@@ -56,6 +57,7 @@ fn main() {
         registers::tests(),
         info::tests(),
         permissions::tests(),
+        deb::tests(),
         traffic::tests(),
         kill::tests(),
         waiting::tests(),
