@@ -57,7 +57,9 @@ impl Pair {
     /// Where a register cannot be written.
     pub fn program(&mut self) -> Result<()> {
         self.receiver.program(&self.bar)?;
-        self.transmitter.program(&self.bar)
+        self.transmitter.program(&self.bar)?;
+        self.meter.set(&self.counters());
+        Ok(())
     }
 
     /// How the interrupt handler tells whoever waits.

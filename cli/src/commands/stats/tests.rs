@@ -23,8 +23,10 @@ fn a_running_program_is_asked_and_told_apart_from_none() {
     let found = reports(&[address]).unwrap();
     let [report] = &found[..] else { panic!("{found:?}") };
     assert_eq!((report.driver.as_deref(), report.pid), (Some("edu"), std::process::id()));
-    assert!(report.vectors[0].count > 0 && report.times[0].handler.count == report.vectors[0].calls);
-    assert!(report.dma.is_some_and(|dma| dma.mappings == 1 && dma.used_bytes > 0), "{:?}", report.dma);
+    assert!(report.vectors[0].count > 0 && report.times[0].handler.count > 0, "{report:?}");
+    // Its buffer was given back, to where it came from.
+    let dma = report.dma.unwrap();
+    assert!((dma.mappings, dma.used_bytes) == (1, 0) && dma.mapped_bytes > 0, "{dma:?}");
     assert!(reports(&[]).unwrap().iter().any(|of| of.address == address));
     // To look costs the program nothing: no section was timed for it.
     let timed = report.vectors[0].synchronize.timed;
@@ -66,7 +68,10 @@ fn counters_are_told_with_rates_since_the_last_look() {
     let (before, mut now) = (report(), report());
     now.uptime_seconds += 0.5;
     now.net.as_mut().unwrap().queues[1].receive_frames += 50;
-    let text = rows::text(std::slice::from_ref(&now), Some((&[before.clone()], Duration::from_millis(500))));
+    let text = rows::text(
+        std::slice::from_ref(&now),
+        Some((std::slice::from_ref(&before), Duration::from_millis(500))),
+    );
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let head = "0000:00:03.0  e1000\n  program: dirql, process 4711, user 4294967294, for 1 h 2 min\n";
     assert!(text.starts_with(head), "{text}");
@@ -82,7 +87,7 @@ fn counters_are_told_with_rates_since_the_last_look() {
     assert_eq!(row("entropy bytes"), ["512", "0"]);
     // A program that was started anew begins anew.
     let fresh = Report { pid: 4712, ..now.clone() };
-    assert_eq!(rows::rate(&fresh, "flips", 9, &[before.clone()], Duration::from_secs(1)), 9.0);
+    assert_eq!(rows::rate(&fresh, "flips", 9, std::slice::from_ref(&before), Duration::from_secs(1)), 9.0);
     let document = document(&[before], &[now], Duration::from_millis(500));
     assert_eq!(document["devices"][0]["rates"]["queue 1 receive frames"], 100.0);
     assert_eq!(document["devices"][0]["net"]["queues"][1]["receive_frames"], 91);

@@ -171,7 +171,7 @@ impl VirtioNet {
         }
         self.transport.ready()?;
         for pair in std::iter::once(&mut self.first).chain(&mut self.others) {
-            pair.receiver.notify()?;
+            pair.begin()?;
         }
         // A change of the link before now raised no interrupt.
         section(&self.vector, State::look_closely)?;

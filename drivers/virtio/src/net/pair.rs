@@ -68,6 +68,16 @@ impl Pair {
         self.transmitter.enable(transport, vectors[1])
     }
 
+    /// Tells the device that it has buffers: it works on its queues from now on.
+    ///
+    /// # Errors
+    /// As [`crate::queue::Queue::notify`].
+    pub fn begin(&mut self) -> Result<()> {
+        self.receiver.notify()?;
+        self.meter.set(&net::Queue::counters(self));
+        Ok(())
+    }
+
     /// How an interrupt handler tells whoever waits.
     pub fn schedule(&self) -> Schedule {
         self.napi.schedule()
