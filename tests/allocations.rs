@@ -1,10 +1,12 @@
-//! What a section takes from the heap: nothing. The allocator counts, thread by thread.
+//! What a section takes from the heap, and what counting takes: nothing. The allocator counts, thread by thread.
 
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use dirql::class::Meter;
+use dirql::class::net::QueueCounters;
 use dirql::interrupt::{Handled, Mode};
 use dirql::synchronize::{Protected, Rank, SyncError, signals, synchronize_set};
 use support::{PATIENCE, silent};
@@ -61,4 +63,38 @@ fn r14_a_section_takes_nothing_from_the_heap() {
     assert_eq!(taken(all), 0);
     let _masked = signals::mask_thread();
     assert_eq!(taken(all), 0);
+}
+
+#[test]
+fn what_a_queue_counts_takes_nothing_from_the_heap_while_others_read() {
+    let mut meter = Meter::<QueueCounters>::default();
+    let reader = meter.reader();
+    let bursts = 100_000;
+    std::thread::scope(|scope| {
+        let looks = scope.spawn(move || {
+            let mut last = 0;
+            while last < bursts {
+                let seen = reader.read().receive_frames;
+                assert!(seen >= last, "{seen} after {last}");
+                last = seen;
+            }
+        });
+        let count = || (1..=bursts).for_each(|n| meter.set(&counted(n)));
+        assert_eq!(taken(count), 0);
+        looks.join().unwrap();
+    });
+    assert_eq!(meter.reader().read(), counted(bursts));
+}
+
+/// After so many frames, one a burst.
+fn counted(n: u64) -> QueueCounters {
+    QueueCounters {
+        receive_frames: n,
+        receive_bytes: 60 * n,
+        receive_dropped: n + 1,
+        receive_doorbells: n + 2,
+        transmit_frames: n + 3,
+        transmit_bytes: n + 4,
+        transmit_doorbells: n + 5,
+    }
 }

@@ -1,4 +1,4 @@
-//! R14: a section on a masked thread makes no system call. The kernel is the observer: by a seccomp filter a thread may
+//! R14: a section on a masked thread makes no system call; nor does what is counted of a queue. The kernel is the observer: by a seccomp filter a thread may
 //! exit, and anything else kills it.
 
 mod support;
@@ -6,6 +6,8 @@ mod support;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
+use dirql::class::Meter;
+use dirql::class::net::QueueCounters;
 use dirql::interrupt::{Handled, Mode, Vector};
 use dirql::synchronize::{Protected, Rank, SyncError, signals, synchronize_set};
 use nix::sys::signal::Signal;
@@ -120,4 +122,36 @@ fn r14_nor_does_a_section_of_a_vector() {
     assert!(thread(vector, true));
     assert_eq!(vector.synchronize(|n| *n), Ok(SECTIONS + 1));
     assert!(!thread(vector, false), "the filter does not bite");
+}
+
+/// Whether a thread of this process that may make no system call gets through so many bursts' ends, with one more thing
+/// to do after each. It ends for good either way.
+fn bursts(mut meter: Meter<QueueCounters>, then: fn()) -> bool {
+    let done: &'static AtomicBool = Box::leak(Box::default());
+    let (tid, told) = mpsc::channel();
+    // Not joined: it does not return.
+    std::thread::spawn(move || {
+        tid.send(nix::unistd::gettid()).unwrap();
+        if !forbid_system_calls() {
+            exit(3);
+        }
+        for frames in 1..=SECTIONS {
+            meter.set(&QueueCounters { transmit_frames: frames, ..QueueCounters::default() });
+            then();
+        }
+        done.store(true, Ordering::Release);
+        exit(0)
+    });
+    let task = format!("/proc/self/task/{}", told.recv_timeout(PATIENCE).unwrap());
+    eventually("the thread has ended", || !std::path::Path::new(&task).exists());
+    done.load(Ordering::Acquire)
+}
+
+#[test]
+fn what_a_queue_counts_is_shown_without_a_system_call() {
+    let meter = Meter::default();
+    let reader = meter.reader();
+    assert!(bursts(meter, || ()));
+    assert_eq!(reader.read().transmit_frames, SECTIONS);
+    assert!(!bursts(Meter::default(), std::thread::yield_now), "the filter does not bite");
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::{Counters, MeterReader, WORDS};
 use crate::Result;
 
 /// A source of entropy.
@@ -12,4 +15,29 @@ pub trait Random: Send {
     /// # Errors
     /// Where the device fails.
     fn fill(&mut self, bytes: &mut [u8], timeout: Duration) -> Result<usize>;
+
+    /// A way to look at it from outside; `None` of a driver that offers none.
+    fn meters(&self) -> Option<MeterReader<RandomCounters>> {
+        None
+    }
+}
+
+/// What was counted of a source of entropy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RandomCounters {
+    /// Calls of [`Random::fill`].
+    pub reads: u64,
+    /// Bytes that they gave.
+    pub bytes: u64,
+}
+
+impl Counters for RandomCounters {
+    fn words(&self) -> [u64; WORDS] {
+        [self.reads, self.bytes, 0, 0, 0, 0, 0, 0]
+    }
+
+    fn from_words(words: [u64; WORDS]) -> Self {
+        let [reads, bytes, ..] = words;
+        Self { reads, bytes }
+    }
 }

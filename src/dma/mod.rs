@@ -18,6 +18,7 @@ mod pool;
 mod ranges;
 mod ring;
 mod shared;
+mod usage;
 
 pub use self::buffer::{Buffer, Descriptor, Dma, Exposed, Lent};
 pub use self::mask::DmaMask;
@@ -25,4 +26,5 @@ pub(crate) use self::pool::Pool;
 pub use self::ranges::RangeAllocator;
 pub use self::ring::Ring;
 pub use self::shared::{Shared, Word, barrier};
+pub use self::usage::DmaUsage;
 pub use crate::backend::Iova;

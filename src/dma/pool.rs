@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use super::DmaMask;
 use super::memory::{Block, HUGE_PAGE, Memory};
 use super::ranges::RangeAllocator;
+use super::usage::DmaUsage;
 use crate::backend::{Backend, IommuInfo, Iova};
 use crate::{Code, Error, ErrorKind, Result};
 
@@ -22,6 +23,8 @@ struct Chunk {
 #[derive(Debug)]
 pub struct Pool {
     page: u64,
+    /// Mappings that fitted when the device was opened.
+    mappings_at_most: u32,
     addresses: RangeAllocator,
     chunks: Vec<Chunk>,
 }
@@ -32,7 +35,12 @@ impl Pool {
         // Address 0 is left out: to many a device it means "none".
         let addresses =
             iommu.ranges.iter().map(|range| (*range.start()).max(page).next_multiple_of(page)..=*range.end());
-        Self { page, addresses: RangeAllocator::new(addresses), chunks: Vec::new() }
+        Self {
+            page,
+            mappings_at_most: iommu.mappings_left,
+            addresses: RangeAllocator::new(addresses),
+            chunks: Vec::new(),
+        }
     }
 
     /// `len` bytes, zeroed, aligned to `align` (a power of two up to a page) in memory and in IOVA.
@@ -112,6 +120,20 @@ impl Pool {
             .get_mut(block.chunk)
             .is_some_and(|chunk| chunk.free.free(block.offset, block.len as u64));
         debug_assert!(freed, "a block is freed once, into its chunk");
+    }
+
+    /// How much of it there is.
+    pub fn usage(&self) -> DmaUsage {
+        let mapped = || self.chunks.iter().filter(|chunk| chunk.mapped);
+        let bytes = mapped().map(|chunk| chunk.memory.len() as u64).sum();
+        let free: u64 = mapped().map(|chunk| chunk.free.available()).sum();
+        let mappings = mapped().count() as u32;
+        DmaUsage {
+            mapped_bytes: bytes,
+            used_bytes: bytes - free,
+            mappings,
+            mappings_left: self.mappings_at_most.saturating_sub(mappings),
+        }
     }
 
     /// Takes everything away from the device, which no longer masters the bus. The memory stays its owners'.

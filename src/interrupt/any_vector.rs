@@ -2,8 +2,8 @@
 
 use std::panic::Location;
 
-use super::VectorStatistics;
 use super::counters::{Late, Timing};
+use super::{Histograms, VectorStatistics};
 use crate::Result;
 use crate::synchronize::{Member, SyncError};
 
@@ -40,6 +40,8 @@ pub trait AnyVector: Send + Sync {
     fn defer(&self) -> Result<bool, SyncError>;
     /// The counters.
     fn statistics(&self) -> VectorStatistics;
+    /// How long things took.
+    fn histograms(&self) -> Histograms;
     /// Whether it has been disconnected for good.
     fn is_over(&self) -> bool;
 }

@@ -8,13 +8,15 @@ use std::time::Instant;
 
 use vmm_sys_util::eventfd::EventFd;
 
+use super::any_vector::AnyVector;
 use super::counters::Observation;
 use super::mode::Wanted;
 use super::slots::Slots;
 use super::source::Source;
-use super::{Fault, Mode, Request, VectorStatistics};
+use super::{Fault, Histograms, Mode, Request, VectorStatistics};
 use crate::backend::{Backend, IrqIndex, RegionIndex};
 use crate::core::{Core, Revoke};
+use crate::dma::DmaUsage;
 use crate::pci::register;
 use crate::presence::Presence;
 use crate::synchronize::{SyncError, unpoisoned};
@@ -250,6 +252,16 @@ impl Controller {
 
     pub fn statistics(&self) -> Vec<VectorStatistics> {
         self.slots.connected().iter().map(|vector| vector.statistics()).collect()
+    }
+
+    /// By index, as they are told of themselves.
+    pub fn histograms(&self) -> Vec<(u16, Histograms)> {
+        let of = |vector: &Arc<dyn AnyVector>| (vector.statistics().index, vector.histograms());
+        self.slots.connected().iter().map(of).collect()
+    }
+
+    pub fn dma(&self) -> DmaUsage {
+        unpoisoned(&self.core.pool).usage()
     }
 }
 

@@ -3,10 +3,10 @@
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
-use super::VectorStatistics;
 use super::any_vector::AnyVector;
 use super::connection::Connection;
 use super::counters::{Late, Timing};
+use super::{Histograms, VectorStatistics};
 use crate::Result;
 use crate::synchronize::{Member, Patience, Scheduling, SyncError};
 
@@ -77,6 +77,10 @@ impl<T: Send + 'static> AnyVector for Connection<T> {
 
     fn statistics(&self) -> VectorStatistics {
         self.counters.read(self.source.index(), self.source.mode())
+    }
+
+    fn histograms(&self) -> Histograms {
+        self.counters.histograms()
     }
 
     fn is_over(&self) -> bool {

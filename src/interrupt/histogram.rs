@@ -31,17 +31,20 @@ fn bounds(bucket: usize) -> (u64, u64) {
 pub struct Recorder {
     buckets: Box<[AtomicU64]>,
     max: AtomicU64,
+    sum: AtomicU64,
 }
 
 impl Recorder {
     pub fn new() -> Self {
-        Self { buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(), max: AtomicU64::new(0) }
+        let zero = || AtomicU64::new(0);
+        Self { buckets: (0..BUCKETS).map(|_| zero()).collect(), max: zero(), sum: zero() }
     }
 
     /// Counts one value.
     pub fn record(&self, ns: u64) {
         let ns = ns.min(LONGEST_NS);
         self.max.fetch_max(ns, Ordering::Relaxed);
+        self.sum.fetch_add(ns, Ordering::Relaxed);
         if let Some(count) = self.buckets.get(bucket(ns)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -53,7 +56,12 @@ impl Recorder {
         let full = self.buckets.iter().map(count).enumerate().filter(|&(_, count)| count > 0);
         let buckets: Vec<_> = full.map(|(index, count)| (index as u16, count)).collect();
         let len = buckets.iter().map(|&(_, count)| count).sum();
-        Histogram { buckets, len, max: self.max.load(Ordering::Relaxed) }
+        Histogram {
+            buckets,
+            len,
+            max: self.max.load(Ordering::Relaxed),
+            sum: self.sum.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -76,6 +84,7 @@ pub struct Histogram {
     buckets: Vec<(u16, u64)>,
     len: u64,
     max: u64,
+    sum: u64,
 }
 
 impl Histogram {
@@ -92,6 +101,17 @@ impl Histogram {
     /// The largest value, exactly; 0 of none.
     pub fn max(&self) -> u64 {
         self.max
+    }
+
+    /// All values together, exactly.
+    pub fn sum(&self) -> u64 {
+        self.sum
+    }
+
+    /// How many values are below 2 to this power, exactly: no bucket lies on both sides.
+    pub fn below_power(&self, power: u32) -> u64 {
+        let below = |index: u16| bounds(index.into()).1.checked_shr(power).unwrap_or(0) == 0;
+        self.buckets.iter().take_while(|&&(index, _)| below(index)).map(|&(_, count)| count).sum()
     }
 
     /// The value that a share `quantile` of the values does not exceed, at most 1 part in 32 too large; 0 of none.
@@ -162,6 +182,11 @@ mod tests {
             values.iter_mut().for_each(|value| *value = (*value).min(LONGEST_NS));
             prop_assert_eq!(histogram.len(), values.len() as u64);
             prop_assert_eq!(histogram.max(), *values.iter().max().unwrap());
+            prop_assert_eq!(histogram.sum(), values.iter().sum::<u64>());
+            for power in [0, 5, 6, 10, 35, 36, 63, 64] {
+                let below = values.iter().filter(|&&value| u128::from(value) < 1 << power).count() as u64;
+                prop_assert_eq!(histogram.below_power(power), below, "below 2^{}", power);
+            }
             prop_assert_eq!(histogram.buckets().map(|(_, _, count)| count).sum::<u64>(), histogram.len());
             values.extend(std::iter::repeat_n(0, zeros as usize));
             values.sort_unstable();

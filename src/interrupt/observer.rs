@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Weak};
 
-use super::VectorStatistics;
 use super::controller::Controller;
+use super::{Histograms, VectorStatistics};
+use crate::dma::DmaUsage;
 use crate::trace::{Trace, Tracer, Watch};
 use crate::{Address, Result};
 
@@ -30,6 +31,16 @@ impl Observer {
     /// What was counted of every connected vector, by index; nothing once the interrupts are disabled.
     pub fn statistics(&self) -> Vec<VectorStatistics> {
         self.controller.upgrade().map(|controller| controller.statistics()).unwrap_or_default()
+    }
+
+    /// How long things took on every connected vector, by its index.
+    pub fn histograms(&self) -> Vec<(u16, Histograms)> {
+        self.controller.upgrade().map(|controller| controller.histograms()).unwrap_or_default()
+    }
+
+    /// The device's DMA memory; `None` once the interrupts are disabled.
+    pub fn dma(&self) -> Option<DmaUsage> {
+        self.controller.upgrade().map(|controller| controller.dma())
     }
 
     /// From now on every section is timed, and not one in 1024, until the watch is dropped.

@@ -144,7 +144,7 @@ impl<T: Send + 'static> Vector<T> {
 
     /// How long the handler, sections, waits and deferred calls took since the vector was connected.
     pub fn histograms(&self) -> Histograms {
-        self.connection.counters.histograms()
+        AnyVector::histograms(&*self.connection)
     }
 
     /// How long handler and sections may hold the vector: 25 µs by default. Longer holds are counted, and told to the

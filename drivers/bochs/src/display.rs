@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use dirql::class::display::{Canvas, Connector, Cursor, Display, Fence, Framebuffer, Mode, Rectangle};
+use dirql::class::display::{
+    Canvas, Connector, Cursor, Display, DisplayObserver, Fence, FenceCounters, Framebuffer, Mode, Rectangle,
+};
 use dirql::{Error, ErrorKind, Result};
 
 use crate::dispi::Scanout;
@@ -101,8 +103,12 @@ impl Bochs {
         Ok((offset / (u64::from(width) * PIXEL)) as u16)
     }
 
-    fn passed_fence(&mut self) -> Fence {
+    /// The fence of what is shown now, counted.
+    fn shown_now(&mut self, is_mode_set: bool, framebuffer: &Framebuffer, damage: &[Rectangle]) -> Fence {
         self.fences += 1;
+        self.counters.shown(is_mode_set, damage, (framebuffer.width(), framebuffer.height()));
+        self.meter.set(&self.counters);
+        self.fence_meter.set(&FenceCounters { given: self.fences, passed: self.fences });
         Fence(self.fences)
     }
 }
@@ -149,11 +155,12 @@ impl Display for Bochs {
             let why = format!("a framebuffer of {width}x{height} is not of the mode's size, {mode}");
             return Err(self.error(ErrorKind::InvalidArgument, "mode set", why));
         }
-        let line = self.bring(framebuffer, &[Rectangle::whole(width, height)])?;
+        let whole = [Rectangle::whole(width, height)];
+        let line = self.bring(framebuffer, &whole)?;
         // The limits are those of 16 bits, or less.
         let scanout = Scanout { width: width as u16, height: height as u16, line };
         self.named(self.adapter.high(|dispi| dispi.set_mode(scanout)))?;
-        Ok(self.passed_fence())
+        Ok(self.shown_now(true, framebuffer, &whole))
     }
 
     fn page_flip(
@@ -176,7 +183,7 @@ impl Display for Bochs {
         }
         let line = self.bring(framebuffer, damage)?;
         self.named(self.adapter.medium(|dispi| dispi.flip(line)))?;
-        Ok(self.passed_fence())
+        Ok(self.shown_now(false, framebuffer, damage))
     }
 
     /// A flip returns once its fence has passed: nothing is waited for.
@@ -209,5 +216,9 @@ impl Display for Bochs {
 
     fn move_cursor(&mut self, connector: u32, _x: u32, _y: u32) -> Result<()> {
         self.no_cursor(connector)
+    }
+
+    fn meters(&self) -> Option<DisplayObserver> {
+        Some(DisplayObserver { shown: self.meter.reader(), fences: self.fence_meter.reader() })
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use dirql::class::display::Display;
+use dirql::class::Meter;
+use dirql::class::display::{Display, DisplayCounters, FenceCounters};
 use dirql::driver::{Driver, Settings};
 use dirql::interrupt::{NoInterrupts, VectorStatistics};
 use dirql::region::Bar;
@@ -33,6 +34,9 @@ pub struct Bochs {
     pub(crate) surfaces: HashMap<u32, Surface>,
     /// Fences that there were; all have passed.
     pub(crate) fences: u64,
+    pub(crate) counters: DisplayCounters,
+    pub(crate) meter: Meter<DisplayCounters>,
+    pub(crate) fence_meter: Meter<FenceCounters>,
     /// BAR 0: the video memory.
     pub(crate) memory: Bar,
     stopped: bool,
@@ -64,6 +68,9 @@ impl Bochs {
             vram: Vram::new(limits.memory),
             surfaces: HashMap::new(),
             fences: 0,
+            counters: DisplayCounters::default(),
+            meter: Meter::default(),
+            fence_meter: Meter::default(),
             memory,
             stopped: false,
             device,

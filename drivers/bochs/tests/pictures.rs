@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use common::{HEIGHT, MODE, WIDTH, assert_shows, colour, draw, everywhere, framebuffer, picture, start};
 use dirql::ErrorKind;
-use dirql::class::display::{CURSOR_SIZE, Cursor, Display, Fence, Mode, Rectangle};
+use dirql::class::display::{
+    CURSOR_SIZE, Cursor, Display, DisplayCounters, DisplayReport, Fence, FenceCounters, Mode, Rectangle,
+};
 use dirql_bochs::model::Card;
 
 const WHOLE: Rectangle = Rectangle::whole(WIDTH, HEIGHT);
@@ -25,6 +27,23 @@ fn a_mode_shows_the_whole_framebuffer() {
             assert_shows(&screen, &picture(seed, width, height));
         }
         assert_eq!(screen.torn(), 0);
+    });
+}
+
+#[test]
+fn what_is_shown_is_counted() {
+    everywhere(|card| {
+        let (mut display, _screen) = start(card());
+        let observer = display.meters().unwrap();
+        let framebuffer = framebuffer(&mut display, 1);
+        display.page_flip(0, &framebuffer, &[WHOLE]).unwrap_err();
+        assert_eq!(observer.read(), DisplayReport::default());
+        display.set_mode(0, &MODE, &framebuffer).unwrap();
+        display.page_flip(0, &framebuffer, &[Rectangle { x: 0, y: 0, width: 2, height: 3 }]).unwrap();
+        drop(display);
+        let damage_pixels = u64::from(WIDTH * HEIGHT) + 6;
+        let shown = DisplayCounters { mode_sets: 1, flips: 1, damage_rectangles: 2, damage_pixels };
+        assert_eq!(observer.read(), DisplayReport { shown, fences: FenceCounters { given: 2, passed: 2 } });
     });
 }
 

@@ -1,10 +1,10 @@
 //! Starting and stopping the chip.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
+use dirql::class::MeterReader;
 use dirql::class::net::napi::Schedule;
-use dirql::class::net::{self, Filter, HEADER, MTU, Mac, Offloads};
+use dirql::class::net::{self, Filter, HEADER, MTU, Mac, Offloads, QueueCounters};
 use dirql::dma::DmaMask;
 use dirql::driver::{Driver, Settings};
 use dirql::interrupt::{FaultKind, Interrupts, Observer, Vector, VectorStatistics};
@@ -20,6 +20,7 @@ use crate::queue::Pair;
 use crate::quiesce::{halt, quiesce};
 use crate::setup::Setup;
 use crate::state::{State, Wake};
+use crate::statistics::Accumulator;
 use crate::wiring::Wiring;
 use crate::{BUFFER, ENTRIES, eeprom, selftest};
 
@@ -31,11 +32,12 @@ pub struct E1000 {
     pub(crate) mtu: u32,
     pub(crate) offloads: Offloads,
     pub(crate) pairs: Vec<Pair>,
-    pub(crate) dropped: Vec<Arc<AtomicU64>>,
+    pub(crate) readers: Vec<MeterReader<QueueCounters>>,
+    pub(crate) accumulator: Arc<Accumulator>,
     provoked: Completion,
     stopped: bool,
     /// Of what is no queue's.
-    pub(crate) vector: Vector<State>,
+    pub(crate) vector: Arc<Vector<State>>,
     /// Of the queues, where they have some.
     wakes: Vec<Vector<Wake>>,
     interrupts: Interrupts,
@@ -82,19 +84,21 @@ impl E1000 {
         }
         let provoked = Completion::new();
         let filters = Filters::new(mac, setup.receive_control());
+        let accumulator = Arc::new(Accumulator::new(bar.clone())?);
         let state = State::new(bar.clone(), &wiring, filters, schedules, provoked.clone())?;
         let vector = interrupts.connect(wiring.other(), state, |state: &mut State, _| state.handle())?;
-        let dropped = pairs.iter().map(Pair::dropped).collect();
+        let readers = pairs.iter().map(Pair::reader).collect();
         let mut e1000 = Self {
             chip,
             mac,
             mtu,
             offloads,
             pairs,
-            dropped,
+            readers,
+            accumulator,
             provoked,
             stopped: false,
-            vector,
+            vector: Arc::new(vector),
             wakes,
             interrupts,
             bar,

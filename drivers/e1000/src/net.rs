@@ -1,11 +1,24 @@
 //! The chip as a network interface.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
 
-use dirql::Result;
-use dirql::class::net::{Filter, Link, Mac, Net, Offloads, Queue, Statistics};
+use dirql::class::MeterReader;
+use dirql::class::net::{Filter, Link, Mac, Net, NetObserver, Offloads, Queue, QueueCounters, Statistics};
+use dirql::{Error, ErrorKind, Result};
 
 use crate::driver::{E1000, section};
+use crate::statistics::Accumulator;
+
+/// How long whoever looks from outside waits for the section of the link.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What the chip has counted, and what of it the driver dropped.
+fn statistics(accumulator: &Accumulator, queues: &[MeterReader<QueueCounters>]) -> Result<Statistics> {
+    let mut sums = accumulator.read()?;
+    sums.receive_errors += queues.iter().map(|queue| queue.read().receive_dropped).sum::<u64>();
+    Ok(sums)
+}
 
 impl Net for E1000 {
     fn mac(&self) -> Mac {
@@ -38,9 +51,22 @@ impl Net for E1000 {
     }
 
     fn statistics(&mut self) -> Result<Statistics> {
-        let mut sums = section(&self.vector, |state| state.statistics.read(&state.bar))?;
-        sums.receive_errors +=
-            self.dropped.iter().map(|dropped| dropped.load(Ordering::Relaxed)).sum::<u64>();
-        Ok(sums)
+        // A chip that has failed counts nothing any more.
+        section(&self.vector, |_| Ok(()))?;
+        statistics(&self.accumulator, &self.readers)
+    }
+
+    fn meters(&self) -> Option<NetObserver> {
+        let (vector, accumulator) = (Arc::downgrade(&self.vector), Arc::downgrade(&self.accumulator));
+        let queues = self.readers.clone();
+        Some(NetObserver::new(queues.clone(), move || {
+            let stopped = || Error::new(ErrorKind::NotFound, "look at the chip").why("it was stopped");
+            let (vector, accumulator) = vector.upgrade().zip(accumulator.upgrade()).ok_or_else(stopped)?;
+            let link = vector.synchronize_timeout(LOOK, |state| match &state.failure {
+                Some(failure) => Err(failure.clone()),
+                None => Ok(state.link.report()),
+            })??;
+            Ok((link, statistics(&accumulator, &queues)?))
+        }))
     }
 }

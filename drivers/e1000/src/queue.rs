@@ -1,12 +1,11 @@
 //! A pair of rings, which is its user's alone: no handler touches it.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use dirql::Result;
 use dirql::class::net::napi::{Napi, Schedule, Source};
 use dirql::class::net::{Frame, Interest, Moderation, Outgoing, Queue, QueueCounters};
+use dirql::class::{Meter, MeterReader};
 use dirql::dma::Dma;
 use dirql::interrupt::Wait;
 use dirql::region::Bar;
@@ -27,6 +26,8 @@ pub struct Pair {
     napi: Napi,
     causes: Option<Causes>,
     moderation: Moderation,
+    /// What others see of the counters.
+    meter: Meter<QueueCounters>,
 }
 
 impl Pair {
@@ -46,7 +47,8 @@ impl Pair {
         let receiver = Receiver::new(dma, queue, chip.layout, limits.frame + 4)?;
         let transmitter = Transmitter::new(dma, queue, limits)?;
         let (napi, causes) = (Napi::new(wait), wiring.causes(queue));
-        Ok(Self { bar, receiver, transmitter, napi, causes, moderation: Moderation::default() })
+        let (moderation, meter) = (Moderation::default(), Meter::default());
+        Ok(Self { bar, receiver, transmitter, napi, causes, moderation, meter })
     }
 
     /// Tells the chip where the rings are, while it stands still.
@@ -55,7 +57,9 @@ impl Pair {
     /// Where a register cannot be written.
     pub fn program(&mut self) -> Result<()> {
         self.receiver.program(&self.bar)?;
-        self.transmitter.program(&self.bar)
+        self.transmitter.program(&self.bar)?;
+        self.meter.set(&self.counters());
+        Ok(())
     }
 
     /// How the interrupt handler tells whoever waits.
@@ -63,9 +67,9 @@ impl Pair {
         self.napi.schedule()
     }
 
-    /// Counts the frames that came in damaged or in a way that cannot be.
-    pub fn dropped(&self) -> Arc<AtomicU64> {
-        self.receiver.dropped()
+    /// What was counted, as it was after the last burst.
+    pub fn reader(&self) -> MeterReader<QueueCounters> {
+        self.meter.reader()
     }
 
     /// The transmit buffers, in words.
@@ -83,7 +87,9 @@ impl Pair {
 impl Queue for Pair {
     fn transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Option<Outgoing>) -> Result<usize> {
         self.napi.check()?;
-        self.transmitter.transmit(&self.bar, fill)
+        let sent = self.transmitter.transmit(&self.bar, fill);
+        self.meter.set(&self.counters());
+        sent
     }
 
     fn in_flight(&mut self) -> Result<usize> {
@@ -93,11 +99,13 @@ impl Queue for Pair {
 
     fn receive(&mut self, at_most: usize, take: &mut dyn FnMut(&Frame<'_>)) -> Result<usize> {
         self.napi.check()?;
-        self.receiver.receive(&self.bar, at_most, take)
+        let received = self.receiver.receive(&self.bar, at_most, take);
+        self.meter.set(&self.counters());
+        received
     }
 
     fn wait(&mut self, interest: Interest, timeout: Duration) -> Result<bool> {
-        let Self { bar, receiver, transmitter, napi, causes, moderation } = self;
+        let Self { bar, receiver, transmitter, napi, causes, moderation, .. } = self;
         let mut rings = Rings { bar, receiver, transmitter, interest, causes: *causes, moderation };
         napi.wait(&mut rings, timeout)
     }
@@ -107,9 +115,10 @@ impl Queue for Pair {
     }
 
     fn counters(&self) -> QueueCounters {
-        let (receive_frames, receive_doorbells) = self.receiver.counted();
-        let (transmit_frames, transmit_doorbells) = self.transmitter.counted();
-        QueueCounters { receive_frames, receive_doorbells, transmit_frames, transmit_doorbells }
+        let mut counters = QueueCounters::default();
+        self.receiver.count(&mut counters);
+        self.transmitter.count(&mut counters);
+        counters
     }
 }
 
@@ -130,7 +139,7 @@ impl Source for Rings<'_> {
     }
 
     fn rest(&mut self) -> Duration {
-        self.moderation.rest(self.receiver.counted().0)
+        self.moderation.rest(self.receiver.frames())
     }
 
     fn arm(&mut self) -> Result<()> {

@@ -3,11 +3,8 @@
 //! The chip is told of buffers that it gets back by the [`BURST`], and of fewer than [`FEW`] not yet: it does not miss those,
 //! and each write to RDT costs it more than a frame does.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use dirql::Result;
-use dirql::class::net::{Frame, HEADER, Incoming, ReceivedChecksum};
+use dirql::class::net::{Frame, HEADER, Incoming, QueueCounters, ReceivedChecksum};
 use dirql::dma::{Buffer, Dma, Lent, Ring};
 use dirql::region::Bar;
 
@@ -30,13 +27,14 @@ pub struct Receiver {
     most: u32,
     /// The descriptor before did not end its frame, which is dropped to its end.
     dropping: bool,
-    dropped: Arc<AtomicU64>,
+    dropped: u64,
     dma: Dma,
     /// Bytes from the first queue's registers to this one's.
     registers: u64,
     /// Buffers that the chip was not told of.
     untold: usize,
     frames: u64,
+    bytes: u64,
     doorbells: u64,
 }
 
@@ -52,11 +50,12 @@ impl Receiver {
             layout,
             most: longest.div_ceil(BUFFER).clamp(1, MOST_PARTS) as u32,
             dropping: false,
-            dropped: Arc::default(),
+            dropped: 0,
             dma: dma.clone(),
             registers: QUEUE * u64::from(queue),
             untold: 0,
             frames: 0,
+            bytes: 0,
             doorbells: 0,
         };
         receiver.fill()?;
@@ -150,6 +149,7 @@ impl Receiver {
         match buffer.bytes().get(..len) {
             Some(frame) if len >= HEADER && !report.is_damaged() && !is_dropped => {
                 self.frames += 1;
+                self.bytes += len as u64;
                 take(&Frame::new(&[frame], incoming(&report)));
             }
             _ if is_dropped => {}
@@ -184,8 +184,10 @@ impl Receiver {
         let good = last.filter(|report| report.ends_frame() && !report.is_damaged() && is_inside && !is_rest);
         match good {
             Some(report) => {
+                let frame = Frame::new(&parts[..count as usize], incoming(&report));
                 self.frames += 1;
-                take(&Frame::new(&parts[..count as usize], incoming(&report)));
+                self.bytes += frame.len() as u64;
+                take(&frame);
             }
             None if is_rest => {}
             None => self.drop_one(),
@@ -194,8 +196,8 @@ impl Receiver {
         true
     }
 
-    fn drop_one(&self) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
+    fn drop_one(&mut self) {
+        self.dropped += 1;
     }
 
     /// Tells the chip of the buffers that were given back since the last time.
@@ -206,14 +208,19 @@ impl Receiver {
         Ok(())
     }
 
-    /// Frames that were damaged, longer than the buffers, or described in a way that cannot be.
-    pub fn dropped(&self) -> Arc<AtomicU64> {
-        self.dropped.clone()
+    /// Frames handed out.
+    pub fn frames(&self) -> u64 {
+        self.frames
     }
 
-    /// Frames handed out, and writes to RDT.
-    pub fn counted(&self) -> (u64, u64) {
-        (self.frames, self.doorbells)
+    /// Adds what was counted: among what was dropped is what was damaged, longer than the buffers, or described in a way
+    /// that cannot be; doorbells are writes to RDT.
+    #[inline]
+    pub fn count(&self, counters: &mut QueueCounters) {
+        counters.receive_frames += self.frames;
+        counters.receive_bytes += self.bytes;
+        counters.receive_dropped += self.dropped;
+        counters.receive_doorbells += self.doorbells;
     }
 
     /// Takes all buffers back from the chip, which has been stopped.

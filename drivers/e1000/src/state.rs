@@ -10,16 +10,14 @@ use dirql::{Error, ErrorKind, Result};
 use crate::filter::Filters;
 use crate::link::Link;
 use crate::register::{ICR, INT_LSC, INT_MDAC, INT_RXO};
-use crate::statistics::Statistics;
 use crate::wiring::Wiring;
 
-/// The link, the filters and the counters.
+/// The link and the filters.
 #[derive(Debug)]
 pub struct State {
     pub bar: Bar,
     pub link: Link,
     pub filters: Filters,
-    pub statistics: Statistics,
     /// How often the chip had to put a frame off because it had no buffer.
     pub overruns: u64,
     /// Why the handler gave up.
@@ -39,7 +37,7 @@ impl State {
     /// self-test causes.
     ///
     /// # Errors
-    /// Where the link or a counter cannot be read.
+    /// Where the link cannot be read.
     pub fn new(
         bar: Bar,
         wiring: &Wiring,
@@ -52,7 +50,6 @@ impl State {
         Ok(Self {
             link: Link::new(&bar)?,
             filters,
-            statistics: Statistics::new(&bar)?,
             overruns: 0,
             failure: None,
             causes: of_queues.fold(INT_LSC | INT_RXO | INT_MDAC | wiring.standing(), |all, causes| {

@@ -1,5 +1,7 @@
 //! The chip's counters, which clear when they are read, added up since the start.
 
+use std::sync::{Mutex, PoisonError};
+
 use dirql::Result;
 use dirql::class::net;
 use dirql::region::{Bar, Register};
@@ -12,9 +14,36 @@ use crate::register::{
 /// Frames that came damaged, each kind by its counter.
 const ERRORS: [Register<u32>; 5] = [CRCERRS, ALGNERRC, SYMERRS, RXERRC, RLEC];
 
+/// The one place where the counters are read and added up, for whoever asks, on any thread. No handler needs them, so that
+/// they are not in its vector, which would wait for some twenty reads of registers.
+#[derive(Debug)]
+pub struct Accumulator {
+    bar: Bar,
+    statistics: Mutex<Statistics>,
+}
+
+impl Accumulator {
+    /// Sums of zero.
+    ///
+    /// # Errors
+    /// Where a counter cannot be read.
+    pub fn new(bar: Bar) -> Result<Self> {
+        let statistics = Mutex::new(Statistics::new(&bar)?);
+        Ok(Self { bar, statistics })
+    }
+
+    /// What was counted since then.
+    ///
+    /// # Errors
+    /// Where a counter cannot be read.
+    pub fn read(&self) -> Result<net::Statistics> {
+        self.statistics.lock().unwrap_or_else(PoisonError::into_inner).read(&self.bar)
+    }
+}
+
 /// The sums.
 #[derive(Debug, Default)]
-pub struct Statistics {
+struct Statistics {
     sums: net::Statistics,
     errors: [Counter; ERRORS.len()],
     missed: Counter,
@@ -25,7 +54,7 @@ impl Statistics {
     ///
     /// # Errors
     /// Where a counter cannot be read.
-    pub fn new(bar: &Bar) -> Result<Self> {
+    fn new(bar: &Bar) -> Result<Self> {
         let mut statistics = Self::default();
         statistics.read(bar)?;
         statistics.sums = net::Statistics::default();
@@ -36,7 +65,7 @@ impl Statistics {
     ///
     /// # Errors
     /// Where a counter cannot be read.
-    pub fn read(&mut self, bar: &Bar) -> Result<net::Statistics> {
+    fn read(&mut self, bar: &Bar) -> Result<net::Statistics> {
         let sums = &mut self.sums;
         sums.receive_frames += good(|| frames(bar, GPRC), || frames(bar, TPR))?;
         sums.receive_bytes += good(|| octets(bar, GORCL, GORCH), || octets(bar, TORL, TORH))?;

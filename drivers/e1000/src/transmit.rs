@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use dirql::class::net::{HEADER, Outgoing};
+use dirql::class::net::{HEADER, Outgoing, QueueCounters};
 use dirql::dma::{Buffer, Dma, Lent, Ring};
 use dirql::region::Bar;
 use dirql::{Iova, Result};
@@ -58,6 +58,7 @@ pub struct Transmitter {
     /// What TDT was told last.
     told: u32,
     frames: u64,
+    bytes: u64,
     doorbells: u64,
 }
 
@@ -86,6 +87,7 @@ impl Transmitter {
             registers: QUEUE * u64::from(queue),
             told: 0,
             frames: 0,
+            bytes: 0,
             doorbells: 0,
         })
     }
@@ -145,6 +147,7 @@ impl Transmitter {
     #[inline]
     fn queue(&mut self, Request { len, context }: Request, tag: Option<u16>) {
         let Some(buffer) = self.free.pop() else { return };
+        self.bytes += len as u64;
         let lent = buffer.lend();
         if len <= PIECE && context.is_none() && tag.is_none() {
             let descriptor = TxDescriptor::legacy(lent.iova(), len as u16).last();
@@ -232,9 +235,12 @@ impl Transmitter {
         format!("{} buffers of {} bytes", self.buffers, self.room)
     }
 
-    /// Frames queued, and writes to TDT.
-    pub fn counted(&self) -> (u64, u64) {
-        (self.frames, self.doorbells)
+    /// Adds what was counted: doorbells are writes to TDT.
+    #[inline]
+    pub fn count(&self, counters: &mut QueueCounters) {
+        counters.transmit_frames += self.frames;
+        counters.transmit_bytes += self.bytes;
+        counters.transmit_doorbells += self.doorbells;
     }
 
     /// Takes all buffers back from the chip, which has been stopped.

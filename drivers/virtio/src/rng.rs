@@ -6,7 +6,8 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use dirql::class::random::Random;
+use dirql::class::random::{Random, RandomCounters};
+use dirql::class::{Meter, MeterReader};
 use dirql::dma::{Buffer, DmaMask, Lent};
 use dirql::driver::{Driver, Registration, Settings};
 use dirql::interrupt::{Handled, Interrupts, Mode, Observer, Vector, VectorStatistics};
@@ -39,6 +40,8 @@ pub struct VirtioRng {
     /// The buffer, and what in it nobody has taken yet; `None` while the device has it.
     arrived: Option<(Buffer, Range<usize>)>,
     filled: Completion,
+    counters: RandomCounters,
+    meter: Meter<RandomCounters>,
     stopped: bool,
     vector: Vector<State>,
     interrupts: Interrupts,
@@ -94,8 +97,9 @@ impl VirtioRng {
             filled: filled.clone(),
         };
         let vector = interrupts.connect(number.unwrap_or(0), state, |state: &mut State, _| state.handle())?;
+        let (counters, meter, stopped) = Default::default();
         let mut started =
-            Self { queue, arrived, filled, stopped: false, vector, interrupts, transport, device };
+            Self { queue, arrived, filled, counters, meter, stopped, vector, interrupts, transport, device };
         // From here on, dropping stops the device.
         started.queue.enable(&started.transport, number)?;
         started.transport.ready()?;
@@ -168,7 +172,14 @@ impl Random for VirtioRng {
                 None => break,
             }
         }
+        self.counters.reads += 1;
+        self.counters.bytes += done as u64;
+        self.meter.set(&self.counters);
         Ok(done)
+    }
+
+    fn meters(&self) -> Option<MeterReader<RandomCounters>> {
+        Some(self.meter.reader())
     }
 }
 

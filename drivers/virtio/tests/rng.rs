@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dirql::class::random::Random;
+use dirql::class::random::{Random, RandomCounters};
 use dirql::driver::{Driver, Settings};
 use dirql::interrupt::Mode;
 use dirql::selftest::Outcome;
@@ -77,6 +77,20 @@ fn every_byte_arrives_once_and_in_order() {
         assert!(seen == bytes(0, all));
         assert_eq!((feed.left(), feed.bus().faults()), (0, vec![]));
     });
+}
+
+#[test]
+fn what_was_read_is_counted() {
+    let (mut rng, feed) = start(Options { vectors: 2, ..Options::default() });
+    let counted = rng.meters().unwrap();
+    feed.feed(&bytes(0, 700));
+    for (reads, len) in (1..).zip([16, 600, 84]) {
+        assert_eq!(read(&mut rng, len, PATIENCE).unwrap().len(), len);
+        assert_eq!(counted.read().reads, reads);
+    }
+    assert!(read(&mut rng, 1, NONE).unwrap().is_empty());
+    drop(rng);
+    assert_eq!(counted.read(), RandomCounters { reads: 4, bytes: 700 });
 }
 
 #[test]

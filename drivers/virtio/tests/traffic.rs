@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{BROADCAST, drain, frame, left, queue, send, start, start_with, variants, waiting};
-use dirql::class::net::{Filter, Interest, Net};
+use dirql::class::net::{Filter, Interest, Net, QueueCounters};
 use dirql::interrupt::Wait;
 use dirql_virtio::model::{Adapter, Delivery};
 
@@ -52,6 +52,19 @@ fn every_frame_arrives_once_and_whole_both_ways_on_every_kind_of_device() {
             assert_eq!(statistics.transmit_frames, sent.len() as u64);
             assert_eq!(statistics.receive_frames, received.len() as u64);
             assert_eq!(statistics.receive_bytes, received.iter().map(|f| f.len() as u64 + 4).sum::<u64>());
+            let seen = net.meters().unwrap().read();
+            assert_eq!((seen.statistics, seen.link), (Some(statistics), Some(net.link().unwrap())), "{name}");
+            let wanted = QueueCounters {
+                receive_frames: received.len() as u64,
+                receive_bytes: received.iter().map(|frame| frame.len() as u64).sum(),
+                transmit_frames: sent.len() as u64,
+                transmit_bytes: sent.iter().map(|frame| frame.len() as u64).sum(),
+                receive_doorbells: seen.queues[0].receive_doorbells,
+                transmit_doorbells: seen.queues[0].transmit_doorbells,
+                receive_dropped: 0,
+            };
+            assert_eq!(seen.queues, [wanted], "{name}");
+            assert_eq!(net.queue().counters(), wanted, "{name}");
         }
     }
 }

@@ -9,6 +9,7 @@ mod connector;
 mod cursor;
 mod edid;
 mod framebuffer;
+mod observer;
 mod rectangle;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use connector::{Connector, Mode};
 pub use cursor::{CURSOR_SIZE, Cursor};
 pub use edid::Edid;
 pub use framebuffer::{Fence, Framebuffer};
+pub use observer::{DisplayCounters, DisplayObserver, DisplayReport, FenceCounters};
 pub use rectangle::Rectangle;
 
 use crate::Result;
@@ -101,4 +103,9 @@ pub trait Display: Send {
     /// # Errors
     /// As [`Display::set_cursor`].
     fn move_cursor(&mut self, connector: u32, x: u32, y: u32) -> Result<()>;
+
+    /// A way to look at it from outside; `None` of a driver that offers none.
+    fn meters(&self) -> Option<DisplayObserver> {
+        None
+    }
 }

@@ -11,6 +11,7 @@ mod moderation;
 pub mod napi;
 #[cfg(test)]
 mod napi_tests;
+mod observer;
 mod settings;
 mod statistics;
 
@@ -21,6 +22,7 @@ pub use frame::{Checksum, Frame, Incoming, Outgoing, ReceivedChecksum, SegmentPr
 pub use link::Link;
 pub use mac::Mac;
 pub use moderation::Moderation;
+pub use observer::{NetObserver, NetReport};
 pub use settings::{Offloads, Settings};
 pub use statistics::{QueueCounters, Statistics};
 
@@ -74,6 +76,11 @@ pub trait Net: Send {
     /// # Errors
     /// Where the device fails.
     fn statistics(&mut self) -> Result<Statistics>;
+
+    /// A way to look at it from outside, while each queue is a thread's; `None` of a driver that offers none.
+    fn meters(&self) -> Option<NetObserver> {
+        None
+    }
 }
 
 /// A receive and a transmit ring. No method but [`Queue::wait`] blocks.
@@ -111,7 +118,7 @@ pub trait Queue: Send {
     /// nobody waits now.
     fn waker(&self) -> napi::Schedule;
 
-    /// What was counted of these rings.
+    /// What was counted of these rings. Others read the same by [`Net::meters`], as it was after the last burst.
     fn counters(&self) -> QueueCounters;
 }
 

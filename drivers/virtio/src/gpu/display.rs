@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use dirql::class::display::{Canvas, Connector, Cursor, Display, Fence, Framebuffer, Mode, Rectangle};
+use dirql::class::Meter;
+use dirql::class::display::{
+    Canvas, Connector, Cursor, Display, DisplayCounters, DisplayObserver, Fence, Framebuffer, Mode, Rectangle,
+};
 use dirql::{Address, Error, ErrorKind, Result};
 
 use super::channel::Channel;
@@ -29,6 +32,8 @@ pub struct ModeSetting<S: Sections> {
     damage: usize,
     /// How often displays had changed when they were last asked for.
     seen: u64,
+    counters: DisplayCounters,
+    meter: Meter<DisplayCounters>,
     stopped: bool,
 }
 
@@ -41,7 +46,9 @@ impl<S: Sections> ModeSetting<S> {
         let scanouts = (0..foundation.scanouts).map(|_| Scanout::default()).collect();
         let framebuffers = BTreeMap::new();
         let channel = Channel { sections, foundation };
-        let mut started = Self { channel, framebuffers, scanouts, damage: 0, seen: 0, stopped: false };
+        let (counters, meter) = Default::default();
+        let (damage, seen, stopped) = (0, 0, false);
+        let mut started = Self { channel, framebuffers, scanouts, damage, seen, counters, meter, stopped };
         // From here on, dropping stops the device.
         started.run(wiring).map_err(|error| error.on(started.address()))?;
         Ok(started)
@@ -149,6 +156,8 @@ impl<S: Sections> ModeSetting<S> {
         let flip =
             super::control::Flip { scanout: connector, resource: id, size, damage: &parts[..count], since };
         let (fence, changes) = self.channel.expect(|control| control.flip(&flip))?;
+        self.counters.shown(fresh, &parts[..count], size);
+        self.meter.set(&self.counters);
         self.scanout(connector)?.flipped(id, fence, changes);
         if let Some(resource) = self.framebuffers.get_mut(&id) {
             resource.fence = Some(fence);
@@ -261,6 +270,11 @@ impl<S: Sections> Display for ModeSetting<S> {
     fn move_cursor(&mut self, connector: u32, x: u32, y: u32) -> Result<()> {
         self.scanout(connector)?.position = (x, y);
         cursor::moved(&self.channel, connector, &self.scanouts[connector as usize])
+    }
+
+    fn meters(&self) -> Option<DisplayObserver> {
+        let fences = self.channel.foundation.fences.clone();
+        Some(DisplayObserver { shown: self.meter.reader(), fences })
     }
 }
 

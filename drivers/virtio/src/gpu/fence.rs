@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 
 use dirql::Error;
+use dirql::class::display::FenceCounters;
+use dirql::class::{Meter, MeterReader};
 
 /// How many failures are remembered.
 const REMEMBERED: usize = 64;
@@ -41,13 +43,16 @@ pub struct Fences {
     failures: VecDeque<Failure>,
     given: u64,
     passed: Option<u64>,
+    counters: FenceCounters,
+    meter: Meter<FenceCounters>,
 }
 
 impl Fences {
     /// None yet, with room for so many at once.
     pub(super) fn new(room: usize) -> Self {
         let failures = VecDeque::with_capacity(REMEMBERED);
-        Self { pending: VecDeque::with_capacity(room), failures, given: 0, passed: None }
+        let (counters, meter) = Default::default();
+        Self { pending: VecDeque::with_capacity(room), failures, given: 0, passed: None, counters, meter }
     }
 
     /// The next id, which no other has.
@@ -59,6 +64,8 @@ impl Fences {
     /// The fence passes once so many commands are answered.
     pub(super) fn give(&mut self, id: u64, commands: u16) {
         self.pending.push_back(Pending { id, left: commands, failure: None });
+        self.counters.given += 1;
+        self.meter.set(&self.counters);
     }
 
     /// A command of the fence was answered. True where a fence has passed.
@@ -72,6 +79,7 @@ impl Fences {
         // One that is done waits for those before it.
         while let Some(fence) = self.pending.pop_front_if(|fence| fence.left == 0) {
             self.passed = Some(fence.id);
+            self.counters.passed += 1;
             if let Some(error) = fence.failure {
                 if self.failures.len() == REMEMBERED {
                     self.failures.pop_front();
@@ -79,12 +87,21 @@ impl Fences {
                 self.failures.push_back(Failure { id: fence.id, error, told: false });
             }
         }
-        self.passed != before
+        let has_passed = self.passed != before;
+        if has_passed {
+            self.meter.set(&self.counters);
+        }
+        has_passed
     }
 
     /// How many answers the oldest fence waits for at least.
     pub(super) fn awaited(&self) -> Option<u16> {
         self.pending.front().map(|fence| fence.left)
+    }
+
+    /// How many there were, and have passed.
+    pub(super) fn reader(&self) -> MeterReader<FenceCounters> {
+        self.meter.reader()
     }
 
     /// How many have not passed.
@@ -153,6 +170,8 @@ mod tests {
                 let expected = open.iter().min().map_or(commands.len() as u64, |first| first - 1);
                 prop_assert_eq!(last.unwrap_or(0), expected);
                 prop_assert_eq!(fences.pending() as u64, commands.len() as u64 - expected);
+                let counted = fences.reader().read();
+                prop_assert_eq!((counted.given, counted.passed), (commands.len() as u64, expected));
             }
         }
     }

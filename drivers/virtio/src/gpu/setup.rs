@@ -1,5 +1,7 @@
 //! A device that was found, reset and agreed with, and is not running yet: for whoever connects its vectors.
 
+use dirql::class::MeterReader;
+use dirql::class::display::FenceCounters;
 use dirql::dma::{Dma, DmaMask};
 use dirql::driver::Settings;
 use dirql::interrupt::{Interrupts, Mode};
@@ -24,6 +26,7 @@ pub struct Foundation {
     pub(super) signals: Signals,
     pub(super) dma: Dma,
     pub(super) scanouts: u32,
+    pub(super) fences: MeterReader<FenceCounters>,
     pub(super) device: Device,
 }
 
@@ -55,9 +58,11 @@ impl Setup {
         device.set_bus_master(true)?;
         let dma = device.dma(DmaMask::FULL);
         let signals = Signals::default();
-        let control = Control::new(&transport, &dma, signals.clone())?;
+        let mut control = Control::new(&transport, &dma, signals.clone())?;
+        let fences = control.fences().reader();
         let pointer = Pointer::new(&transport, &dma, signals.clone())?;
-        Ok(Self { foundation: Foundation { transport, signals, dma, scanouts, device }, control, pointer })
+        let foundation = Foundation { transport, signals, dma, scanouts, fences, device };
+        Ok(Self { foundation, control, pointer })
     }
 
     /// Enables the device's interrupts, and says which vector tells of what. What goes wrong with a handler is told to who

@@ -14,6 +14,7 @@ mod control;
 mod features;
 mod filter;
 mod header;
+mod observer;
 mod pair;
 mod receive;
 mod selftest;
@@ -22,7 +23,7 @@ mod transmit;
 
 use std::sync::Arc;
 
-use dirql::class::net::{self, Filter, Link, Mac, Net, Offloads};
+use dirql::class::net::{self, Filter, Link, Mac, Net, NetObserver, Offloads};
 use dirql::dma::DmaMask;
 use dirql::driver::{Driver, Registration, Settings};
 use dirql::interrupt::{Interrupts, Mode, Observer, Vector, VectorStatistics};
@@ -48,6 +49,8 @@ const BUFFER: usize = 2048;
 const MEMORY: usize = 4 << 20;
 /// Bytes of a VLAN tag in a frame.
 const TAG: usize = 4;
+/// What a vector says that does not tell of the link.
+const NO_LINK: Link = Link { up: false, speed: 0, full_duplex: false, changes: 0 };
 /// After how many frames the device is given more within one call.
 const BURST: usize = 32;
 
@@ -72,7 +75,7 @@ pub struct VirtioNet {
     all_multicast: bool,
     stopped: bool,
     /// The first one has the link.
-    vector: Vector<State>,
+    vector: Arc<Vector<State>>,
     more: Vec<Vector<State>>,
     interrupts: Interrupts,
     transport: Transport,
@@ -144,7 +147,7 @@ impl VirtioNet {
             filters: Filters::new(features),
             all_multicast: false,
             stopped: false,
-            vector,
+            vector: Arc::new(vector),
             more,
             interrupts,
             transport,
@@ -168,7 +171,7 @@ impl VirtioNet {
         }
         self.transport.ready()?;
         for pair in std::iter::once(&mut self.first).chain(&mut self.others) {
-            pair.receiver.notify()?;
+            pair.begin()?;
         }
         // A change of the link before now raised no interrupt.
         section(&self.vector, State::look_closely)?;
@@ -193,7 +196,7 @@ impl VirtioNet {
         if std::mem::replace(&mut self.stopped, true) {
             return Ok(());
         }
-        let vectors = std::iter::once(&self.vector).chain(&self.more);
+        let vectors = std::iter::once(&*self.vector).chain(&self.more);
         let disconnect = || lifecycle::disconnect(vectors);
         let (quiet, _states, stopped) = lifecycle::stop(&self.device, &self.transport, disconnect);
         // What may still be written stays lent until the device is closed.
@@ -228,8 +231,7 @@ impl Net for VirtioNet {
     }
 
     fn link(&self) -> Result<Link> {
-        let down = Link { up: false, speed: 0, full_duplex: false, changes: 0 };
-        section(&self.vector, |state| Ok(state.link().unwrap_or(down)))
+        section(&self.vector, |state| Ok(state.link().unwrap_or(NO_LINK)))
     }
 
     fn queue(&mut self) -> &mut dyn net::Queue {
@@ -257,9 +259,11 @@ impl Net for VirtioNet {
 
     /// Counted by the driver: the device has no counters. What it had no buffer for it does not tell.
     fn statistics(&mut self) -> Result<net::Statistics> {
-        let mut sums = net::Statistics::default();
-        self.pairs().for_each(|pair| pair.add_to(&mut sums));
-        Ok(sums)
+        Ok(observer::sums(self.pairs().map(net::Queue::counters)))
+    }
+
+    fn meters(&self) -> Option<NetObserver> {
+        Some(observer::of(&self.vector, self.pairs().map(Pair::reader).collect()))
     }
 }
 

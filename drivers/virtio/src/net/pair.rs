@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dirql::class::net::napi::{Napi, Schedule, Source};
 use dirql::class::net::{self, Frame, Interest, Moderation, Offloads, Outgoing, QueueCounters};
+use dirql::class::{Meter, MeterReader};
 use dirql::dma::Dma;
 use dirql::interrupt::Wait;
 use dirql::{Error, ErrorKind, Result};
@@ -27,6 +28,8 @@ pub struct Pair {
     /// How often the cable came back, and how often that was heeded.
     returns: Arc<AtomicU64>,
     heeded: u64,
+    /// What others see of the counters.
+    meter: Meter<QueueCounters>,
 }
 
 impl Pair {
@@ -52,6 +55,7 @@ impl Pair {
             polls: wait == Wait::Poll,
             returns: returns.clone(),
             heeded: 0,
+            meter: Meter::default(),
         })
     }
 
@@ -62,6 +66,16 @@ impl Pair {
     pub fn enable(&mut self, transport: &Transport, vectors: [Option<u16>; 2]) -> Result<()> {
         self.receiver.enable(transport, vectors[0])?;
         self.transmitter.enable(transport, vectors[1])
+    }
+
+    /// Tells the device that it has buffers: it works on its queues from now on.
+    ///
+    /// # Errors
+    /// As [`crate::queue::Queue::notify`].
+    pub fn begin(&mut self) -> Result<()> {
+        self.receiver.notify()?;
+        self.meter.set(&net::Queue::counters(self));
+        Ok(())
     }
 
     /// How an interrupt handler tells whoever waits.
@@ -80,15 +94,9 @@ impl Pair {
         self.transmitter.resume(&self.transport)
     }
 
-    /// Adds what was counted to the sums of all pairs.
-    pub fn add_to(&self, sums: &mut net::Statistics) {
-        let (frames, bytes, _) = self.receiver.counted();
-        sums.receive_frames += frames;
-        sums.receive_bytes += bytes + 4 * frames;
-        sums.receive_errors += self.receiver.dropped();
-        let (frames, bytes, _) = self.transmitter.counted();
-        sums.transmit_frames += frames;
-        sums.transmit_bytes += bytes + 4 * frames;
+    /// What was counted, as it was after the last burst.
+    pub fn reader(&self) -> MeterReader<QueueCounters> {
+        self.meter.reader()
     }
 
     /// Takes all memory back from the device, which was reset.
@@ -101,7 +109,9 @@ impl Pair {
 impl net::Queue for Pair {
     fn transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Option<Outgoing>) -> Result<usize> {
         self.check()?;
-        self.transmitter.transmit(fill)
+        let sent = self.transmitter.transmit(fill);
+        self.meter.set(&self.counters());
+        sent
     }
 
     fn in_flight(&mut self) -> Result<usize> {
@@ -111,7 +121,9 @@ impl net::Queue for Pair {
 
     fn receive(&mut self, at_most: usize, take: &mut dyn FnMut(&Frame<'_>)) -> Result<usize> {
         self.napi.check()?;
-        self.receiver.receive(at_most, take)
+        let received = self.receiver.receive(at_most, take);
+        self.meter.set(&self.counters());
+        received
     }
 
     fn wait(&mut self, interest: Interest, timeout: Duration) -> Result<bool> {
@@ -125,9 +137,10 @@ impl net::Queue for Pair {
     }
 
     fn counters(&self) -> QueueCounters {
-        let (receive_frames, _, receive_doorbells) = self.receiver.counted();
-        let (transmit_frames, _, transmit_doorbells) = self.transmitter.counted();
-        QueueCounters { receive_frames, receive_doorbells, transmit_frames, transmit_doorbells }
+        let mut counters = QueueCounters::default();
+        self.receiver.count(&mut counters);
+        self.transmitter.count(&mut counters);
+        counters
     }
 }
 
@@ -148,7 +161,7 @@ impl Source for Queues<'_> {
     }
 
     fn rest(&mut self) -> Duration {
-        self.moderation.rest(self.receiver.counted().0)
+        self.moderation.rest(self.receiver.frames())
     }
 
     fn arm(&mut self) -> Result<()> {

@@ -3,7 +3,7 @@
 //! A frame's header lies before it in the same buffer. Where frames may be longer than a buffer, the device says in the
 //! header how many it took.
 
-use dirql::class::net::{Frame, HEADER, Incoming};
+use dirql::class::net::{Frame, HEADER, Incoming, QueueCounters};
 use dirql::dma::{Buffer, Dma, Lent};
 use dirql::{Address, Error, ErrorKind, Result};
 
@@ -246,14 +246,18 @@ impl Receiver {
         }
     }
 
-    /// Frames handed out, their bytes, and doorbells.
-    pub fn counted(&self) -> (u64, u64, u64) {
-        (self.frames, self.bytes, self.queue.doorbells())
+    /// Frames handed out.
+    pub fn frames(&self) -> u64 {
+        self.frames
     }
 
-    /// Frames that were described in a way that cannot be.
-    pub fn dropped(&self) -> u64 {
-        self.dropped
+    /// Adds what was counted: dropped is what was described in a way that cannot be.
+    #[inline]
+    pub fn count(&self, counters: &mut QueueCounters) {
+        counters.receive_frames += self.frames;
+        counters.receive_bytes += self.bytes;
+        counters.receive_dropped += self.dropped;
+        counters.receive_doorbells += self.queue.doorbells();
     }
 
     /// How many buffers there are, and their bytes.

@@ -6,7 +6,7 @@
 
 use std::hint::black_box;
 
-use dirql::class::net::{HEADER, MIN_FRAME, Offloads, Outgoing};
+use dirql::class::net::{HEADER, MIN_FRAME, Offloads, Outgoing, QueueCounters};
 use dirql::dma::{Buffer, Dma, Lent};
 use dirql::{Error, ErrorKind, Result};
 
@@ -151,9 +151,12 @@ impl Transmitter {
         }
     }
 
-    /// Frames queued, their bytes, and doorbells.
-    pub fn counted(&self) -> (u64, u64, u64) {
-        (self.frames, self.bytes, self.queue.doorbells())
+    /// Adds what was counted.
+    #[inline]
+    pub fn count(&self, counters: &mut QueueCounters) {
+        counters.transmit_frames += self.frames;
+        counters.transmit_bytes += self.bytes;
+        counters.transmit_doorbells += self.queue.doorbells();
     }
 
     /// How many entries the queue has.

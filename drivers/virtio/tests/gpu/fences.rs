@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dirql::ErrorKind;
-use dirql::class::display::{Display, Fence, Framebuffer, Rectangle};
+use dirql::class::display::{Display, Fence, FenceCounters, Framebuffer, Rectangle};
 use dirql::driver::Driver;
 use dirql_virtio::model::gpu::{Lie, Options};
 
@@ -232,4 +232,26 @@ fn more_flips_than_the_queue_holds_wait_for_room() {
         wait(display, third);
     });
     assert_shows(&screen, 0, 64, 48, &picture(3, 64, 48), "the last");
+}
+
+#[test]
+fn flips_and_fences_are_counted_while_they_are_under_way() {
+    let (mut gpu, screen) = start(Options::default());
+    let shown = display(&mut gpu);
+    let observer = shown.meters().unwrap();
+    let framebuffers = several(shown, 2);
+    screen.hold();
+    let damage =
+        [Rectangle { x: 60, y: 40, width: 10, height: 10 }, Rectangle { x: 64, y: 0, width: 1, height: 1 }];
+    let fence = shown.page_flip(0, &framebuffers[1], &damage).unwrap();
+    let seen = observer.read();
+    assert_eq!((seen.shown.mode_sets, seen.shown.flips), (1, 1));
+    assert_eq!((seen.shown.damage_rectangles, seen.shown.damage_pixels), (2, 64 * 48 + 4 * 8));
+    assert_eq!((seen.fences.given, seen.fences.passed), (2, 1));
+    while screen.release_one() {}
+    wait(shown, fence);
+    assert_eq!(observer.read().fences, FenceCounters { given: 2, passed: 2 });
+    // What is refused was not shown.
+    shown.page_flip(7, &framebuffers[0], &[]).unwrap_err();
+    assert_eq!(observer.read().shown, seen.shown);
 }
