@@ -40,11 +40,11 @@
 //! - [`dma`]: the IOVA space, pools, buffers that are the CPU's or lent, descriptor rings.
 //! - [`interrupt`]: modes, vectors, their threads, delivery, and `synchronize`.
 //! - [`trace`]: what the interrupts' threads did, as a timeline.
-//! - [`telemetry`]: a running program's vectors, to be asked for from outside.
 //! - [`release`]: the host wants a device back, and gets it.
 //! - [`Device`]: one opened function; what keeps everything else alive.
 //! - [`class`]: what a driver offers a program: [`class::net::Net`], [`class::display::Display`].
 //! - [`driver`]: what a driver is, and how it is found.
+//! - [`telemetry`]: what is counted of a running program's devices, to be asked for from outside.
 //! - [`ddi`]: five Windows driver interfaces in their own words, for ports.
 //! - [`selftest`]: what every opened function can be tried for, on every backend.
 

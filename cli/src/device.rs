@@ -8,7 +8,7 @@ use dirql::host::{Function, Host};
 use dirql::interrupt::{Observer, VectorStatistics};
 use dirql::pci::Names;
 use dirql::release::ReleaseRequest;
-use dirql::telemetry::{self, Publisher};
+use dirql::telemetry::{self, Publisher, Subject};
 use dirql::{Address, Device, Error, ErrorKind, Result};
 
 use crate::output::{End, Outcome};
@@ -56,7 +56,9 @@ pub struct Running {
     /// The name of its driver.
     pub driver_name: &'static str,
     release: ReleaseRequest,
-    /// For `dirql irqs` and `dirql trace`. Ends before the device does.
+    /// What there is to look at.
+    subject: Subject,
+    /// For `dirql stats`, `dirql irqs` and `dirql trace`. Ends before the device does.
     published: Option<Publisher>,
     driver: Box<dyn Driver>,
 }
@@ -81,12 +83,12 @@ impl Running {
     /// Where it does not start.
     pub fn probe(device: Device, registration: &'static Registration, settings: &Settings) -> Result<Self> {
         let (address, release) = (device.address(), device.release_request());
-        let driver = (registration.probe)(device, settings)?;
-        let published = driver.observer().map(telemetry::publish).transpose().unwrap_or_else(|error| {
-            log::warn!("{error}");
-            None
-        });
-        Ok(Self { address, driver_name: registration.name, release, published, driver })
+        let mut driver = (registration.probe)(device, settings)?;
+        let subject = Subject::of(address, registration.name, &mut *driver);
+        let published = telemetry::publish(subject.clone())
+            .map_err(|error| log::warn!("nobody can ask for statistics: {error}"))
+            .ok();
+        Ok(Self { address, driver_name: registration.name, release, subject, published, driver })
     }
 
     /// The driver.
@@ -97,6 +99,11 @@ impl Running {
     /// What was counted of each vector.
     pub fn vectors(&self) -> Vec<VectorStatistics> {
         self.driver.vectors()
+    }
+
+    /// What there is to look at.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     /// A way to look at its vectors.

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::sys::socket::sockopt::SendTimeout;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket};
 use nix::sys::time::TimeVal;
+use serde_json::Value;
 
 use super::place::{Directory, Place, Roots};
 use super::{Report, user_of};
@@ -71,10 +72,28 @@ impl Source {
     ///
     /// # Errors
     /// `NotFound` where it has ended; what it says, or that it does not answer.
+    pub fn counters(&self) -> Result<Report> {
+        self.report_of("counters")
+    }
+
+    /// As [`Source::counters`], and has it time every section for some seconds.
+    ///
+    /// # Errors
+    /// As there.
     pub fn report(&self) -> Result<Report> {
-        let peer = self.ask("statistics")?;
+        self.report_of("statistics")
+    }
+
+    fn report_of(&self, request: &str) -> Result<Report> {
+        let peer = self.ask(request)?;
         let answer = self.read(&peer, Instant::now() + ANSWER, &mut || false)?;
-        serde_json::from_slice(&answer).map_err(|error| self.fail(ErrorKind::Failure, error.to_string()))
+        let parsed = serde_json::from_slice(&answer).and_then(|mut answer| {
+            harmless(&mut answer);
+            serde_json::from_value::<Report>(answer)
+        });
+        let report = parsed.map_err(|error| self.fail(ErrorKind::Failure, error.to_string()))?;
+        // Not what it says of itself, but what the kernel does.
+        Ok(Report { address: self.address, uid: self.place.owner.as_raw(), ..report })
     }
 
     /// Has it trace for a while, or until `wants_end` says so, and gives Chrome's trace events as JSON.
@@ -146,10 +165,12 @@ impl Source {
 
     /// The error that the other side tells.
     fn told(&self, answer: &[u8]) -> Error {
-        let document: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
+        let mut document: Value = serde_json::from_slice(answer).unwrap_or_default();
+        harmless(&mut document);
         let error = &document["error"];
         let kind = match error["exit_code"].as_u64() {
             Some(2) => ErrorKind::InvalidArgument,
+            Some(3) => ErrorKind::Precondition,
             Some(4) => ErrorKind::Permission,
             Some(5) => ErrorKind::Busy,
             _ => ErrorKind::Failure,
@@ -194,4 +215,28 @@ impl Source {
 /// The directories to look into.
 fn directories() -> impl Iterator<Item = Directory> {
     Roots::system().all().into_iter().filter_map(|place| place.open())
+}
+
+/// Another user's program may say what a terminal would obey.
+fn harmless(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace(char::is_control, "?"),
+        Value::Array(values) => values.iter_mut().for_each(harmless),
+        Value::Object(fields) => fields.values_mut().for_each(harmless),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_reaches_a_terminal_as_an_order() {
+        let mut value =
+            serde_json::json!({ "program": "a\u{1b}[2J\u{9b}b", "vectors": [{ "site": "x\ny" }], "pid": 7 });
+        harmless(&mut value);
+        let wanted = serde_json::json!({ "program": "a?[2J?b", "vectors": [{ "site": "x?y" }], "pid": 7 });
+        assert_eq!(value, wanted);
+    }
 }

@@ -1,4 +1,5 @@
-//! A running program's vectors, to be asked for from outside: by `dirql irqs` and `dirql trace`.
+//! What is counted of a device that a program drives, to be asked for from outside: by `dirql stats`, `dirql irqs` and
+//! `dirql trace`.
 //!
 //! ```no_run
 //! # fn main() -> dirql::Result<()> {
@@ -6,6 +7,8 @@
 //! let _published = dirql::telemetry::publish(interrupts.observer())?;
 //! # Ok(()) }
 //! ```
+//!
+//! A [`Subject`] has the counters of the device's class as well.
 //!
 //! The program listens on a socket that is named after the device, in a directory that only its user may enter, and
 //! answers that user and root. The directory is the first of these:
@@ -20,40 +23,32 @@
 //!
 //! A request is a line, the answer one JSON document:
 //!
-//! - `statistics`: a [`Report`] of every vector. For a few seconds after it, every section is timed.
+//! - `counters`: a [`Report`]. What is driven does not notice.
+//! - `statistics`: the same. For a few seconds after it, every section is timed.
 //! - `trace SECONDS`: Chrome's trace events, as [`crate::trace::Timeline`] writes them; another line ends it early.
 //!
 //! An answer with the one key `error` says why there is no other.
 
 mod ask;
 mod claim;
+mod openmetrics;
 mod place;
+mod report;
 mod serve;
+mod subject;
 
 use std::os::unix::net::UnixStream;
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::Uid;
-use serde::{Deserialize, Serialize};
 
 pub use self::ask::Source;
+pub use self::openmetrics::openmetrics;
+pub use self::report::{Report, Shorter, Times, VectorTimes};
 pub use self::serve::{Publisher, publish};
-use crate::interrupt::VectorStatistics;
-use crate::{Address, Error, ErrorKind, Result};
-
-/// What a program tells of its vectors.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// The device.
-    pub address: Address,
-    /// The program's process id.
-    pub pid: u32,
-    /// Its name.
-    pub program: String,
-    /// Its vectors.
-    pub vectors: Vec<VectorStatistics>,
-}
+pub use self::subject::Subject;
+use crate::{Error, ErrorKind, Result};
 
 /// Refuses whoever is neither this process's user nor root.
 fn peer_may_ask(peer: &UnixStream) -> Result<()> {

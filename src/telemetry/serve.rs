@@ -15,8 +15,7 @@ use serde::Serialize;
 
 use super::claim::Claim;
 use super::place::Roots;
-use super::{Report, peer_may_ask};
-use crate::interrupt::Observer;
+use super::{Subject, peer_may_ask};
 use crate::synchronize::{fork_count, signals};
 use crate::trace::{Trace, Watch};
 use crate::{Error, ErrorKind, Result};
@@ -35,27 +34,28 @@ const EVENTS: usize = 200_000;
 /// The longest request.
 const REQUEST: usize = 64;
 
-/// Publishes a device's vectors to its own user and root, as long as the [`Publisher`] lives. Drop it before the
+/// Publishes a device's counters to its own user and root, as long as the [`Publisher`] lives. Drop it before the
 /// device is stopped: a question that is being answered keeps the device for a moment.
 ///
 /// # Errors
 /// `Busy` where another program publishes the device; `Permission` where the directory of the socket is another user's;
 /// what the kernel says where there can be no socket or thread.
-pub fn publish(observer: Observer) -> Result<Publisher> {
-    let address = observer.address();
+pub fn publish(subject: impl Into<Subject>) -> Result<Publisher> {
+    let subject = subject.into();
+    let address = subject.address();
     let fail = |error: io::Error, what: &str| Error::io(&error, what).on(address);
     let claim = Claim::new(&Roots::system().home(), address)?;
     let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
     let stop = EventFd::from_value_and_flags(0, flags)
         .map_err(|errno| fail(errno.into(), "making of an eventfd"))?;
     let stop = Arc::new(stop);
-    let server = Server { claim, stopped: stop.clone(), observer, watch: None, trace: None };
+    let server = Server { claim, stopped: stop.clone(), subject, watch: None, trace: None };
     let thread = signals::spawn_masked(THREAD.into(), || server.run())
         .map_err(|error| fail(error, "start of a thread"))?;
     Ok(Publisher { stop, thread: Some(thread), forks: fork_count() })
 }
 
-/// As long as it lives, the device's vectors can be asked for. A trace that somebody waits for ends with it.
+/// As long as it lives, the device's counters can be asked for. A trace that somebody waits for ends with it.
 #[must_use = "statistics are published only as long as it lives"]
 pub struct Publisher {
     stop: Arc<EventFd>,
@@ -94,7 +94,7 @@ struct Asked {
 struct Server {
     claim: Claim,
     stopped: Arc<EventFd>,
-    observer: Observer,
+    subject: Subject,
     watch: Option<(Watch, Instant)>,
     trace: Option<Asked>,
 }
@@ -106,7 +106,7 @@ impl Server {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
-                    log::error!("telemetry of {}: {error}", self.observer.address());
+                    log::error!("telemetry of {}: {error}", self.subject.address());
                     break;
                 }
             }
@@ -149,7 +149,7 @@ impl Server {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The peer has gone, or there are no descriptors for now: that is its loss, not ours.
                 Err(error) => {
-                    log::warn!("telemetry of {}: {error}", self.observer.address());
+                    log::warn!("telemetry of {}: {error}", self.subject.address());
                     std::thread::sleep(Duration::from_millis(10));
                 }
             }
@@ -164,7 +164,11 @@ impl Server {
         }
         let Some(request) = read_request(&peer) else { return };
         match request.split_ascii_whitespace().collect::<Vec<_>>()[..] {
-            ["statistics"] => self.statistics(&peer),
+            ["counters"] => self.answer(&peer, &self.subject.report()),
+            ["statistics"] => {
+                self.watch();
+                self.answer(&peer, &self.subject.report());
+            }
             ["trace", seconds] => {
                 match seconds.parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok()) {
                     Some(duration) => self.start_trace(peer, duration.min(LONGEST)),
@@ -176,27 +180,26 @@ impl Server {
     }
 
     fn refuse(&self, peer: &UnixStream, why: String) {
-        let error = Error::new(ErrorKind::InvalidArgument, "telemetry").on(self.observer.address()).why(why);
+        let error = Error::new(ErrorKind::InvalidArgument, "telemetry").on(self.subject.address()).why(why);
         self.answer(peer, &error.to_json());
     }
 
-    fn statistics(&mut self, peer: &UnixStream) {
+    /// Has every section timed for a while.
+    fn watch(&mut self) {
         let until = Instant::now() + WATCHED;
-        match &mut self.watch {
-            Some((_, end)) => *end = until,
-            none => *none = Some((self.observer.watch(), until)),
+        match (&mut self.watch, self.subject.vectors()) {
+            (Some((_, end)), _) => *end = until,
+            (none, Some(vectors)) => *none = Some((vectors.watch(), until)),
+            (_, None) => {}
         }
-        let report = Report {
-            address: self.observer.address(),
-            pid: std::process::id(),
-            program: crate::trace::program_name(),
-            vectors: self.observer.statistics(),
-        };
-        self.answer(peer, &report);
     }
 
     fn start_trace(&mut self, peer: UnixStream, duration: Duration) {
-        match self.observer.trace(EVENTS) {
+        let Some(vectors) = self.subject.vectors() else {
+            let error = Error::new(ErrorKind::Precondition, "trace").on(self.subject.address());
+            return self.answer(&peer, &error.why("its driver has no interrupts to look at").to_json());
+        };
+        match vectors.trace(EVENTS) {
             Ok(trace) => self.trace = Some(Asked { trace, until: Instant::now() + duration, peer }),
             Err(error) => self.answer(&peer, &error.to_json()),
         }
@@ -217,7 +220,7 @@ impl Server {
     /// A peer that does not read its answer is no failure of ours.
     fn gone(&self, written: io::Result<()>) {
         if let Err(error) = written {
-            log::info!("telemetry of {}: the answer was not read: {error}", self.observer.address());
+            log::info!("telemetry of {}: the answer was not read: {error}", self.subject.address());
         }
     }
 }

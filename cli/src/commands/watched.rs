@@ -67,12 +67,7 @@ impl Watched {
     pub fn report(&self) -> Result<Report> {
         match self {
             Self::Asked(source) => source.report(),
-            Self::Own(own) => Ok(Report {
-                address: own.running.address,
-                pid: std::process::id(),
-                program: env!("CARGO_BIN_NAME").into(),
-                vectors: own.running.vectors(),
-            }),
+            Self::Own(own) => Ok(own.running.subject().report()),
         }
     }
 
