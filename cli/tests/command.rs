@@ -24,7 +24,7 @@ fn list_is_an_array() {
 
 #[test]
 fn an_address_that_does_not_exist_is_exit_code_6() {
-    let commands: [&[&str]; 22] = [
+    let commands: [&[&str]; 24] = [
         &["info", NOWHERE],
         &["regs", NOWHERE, "0"],
         &["config", NOWHERE],
@@ -38,6 +38,8 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
         &["irqs", NOWHERE],
         &["irqs", NOWHERE, "--histogram", "/nonexistent/x.svg"],
         &["trace", NOWHERE, "-o", "/nonexistent/x.json"],
+        &["stats", NOWHERE],
+        &["stats", NOWHERE, "--watch"],
         &["net", NOWHERE, "ping", "10.0.2.2"],
         &["net", NOWHERE, "pcap", "/nonexistent/x.pcap"],
         &["net", NOWHERE, "bench", "tx"],
@@ -66,7 +68,7 @@ fn an_address_that_does_not_exist_is_exit_code_6() {
 fn bad_input_is_exit_code_2() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 24] = [
         &["regs", NOWHERE, "6"],
         &["regs", NOWHERE, "0", "zero"],
         &["config", NOWHERE, "0", "0", "--width", "24"],
@@ -89,6 +91,7 @@ fn bad_input_is_exit_code_2() {
         &["trace", NOWHERE],
         &["trace", NOWHERE, "-o", "-", "--json"],
         &["irqs", NOWHERE, "--count", "5"],
+        &["stats", NOWHERE, "--openmetrics", "--json"],
         &["irqs", NOWHERE, "--watch", "--histogram", "x.svg"],
     ];
     for arguments in commands {

@@ -7,6 +7,7 @@ mod look;
 mod net;
 mod random;
 mod start;
+mod stats;
 mod watch;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use self::look::{Config, Regs, Width};
 pub use self::net::{Bench, Direction, Net, NetAction, Pcap, Ping, Send, Tap};
 pub use self::random::Random;
 pub use self::start::{Mode, Start, Wait};
+pub use self::stats::Stats;
 pub use self::watch::{Irqs, Run, Trace};
 
 /// Takes PCI devices from the kernel, runs them in user space, and gives them back.
@@ -88,6 +90,8 @@ not met that must be.")]
     Run(Run),
     /// Show all that is counted of a device's interrupt vectors, also while another program drives it
     Irqs(Irqs),
+    /// Show all that running programs count of their devices
+    Stats(Stats),
     /// Record handlers, sections and deferred calls as a timeline for ui.perfetto.dev
     Trace(Trace),
     /// Try a device: configuration, BARs, loopback of every vector, DMA, reset, driver
@@ -189,6 +193,11 @@ mod tests {
             &["dirql", "restore"][..],
             &["dirql", "restore", "00:03.0", "--all"],
             &["dirql", "run", "00:03.0", "--seconds", "-1"],
+            &["dirql", "stats", "--watch", "00:03.0"],
+            &["dirql", "stats", "00:03.0", "--watch", "0"],
+            &["dirql", "stats", "00:03.0", "--seconds", "1"],
+            &["dirql", "stats", "00:03.0", "--openmetrics", "--json"],
+            &["dirql", "stats", "00:03.0", "--openmetrics", "--watch"],
             &["dirql", "run", "00:03.0", "--seconds", "nan"],
             &["dirql", "net", "00:03.0", "ping", "10.0.2.2", "--source", "10.0.2.15"],
             &["dirql", "net", "00:03.0", "ping", "10.0.2.2", "--count", "0"],

@@ -18,6 +18,7 @@ mod reset;
 mod restore;
 mod run;
 mod selftest;
+mod stats;
 mod trace;
 mod udev;
 mod watched;
@@ -38,6 +39,7 @@ pub fn dispatch(command: &Command, output: &mut Output) -> Outcome {
         Command::Restore(args) => restore::restore(&host, args, output),
         Command::Run(args) => run::run(&host, args, output),
         Command::Irqs(args) => irqs::irqs(&host, args, output),
+        Command::Stats(args) => stats::stats(&host, args, output),
         Command::Trace(args) => trace::trace(&host, args, output),
         Command::Selftest(target) => selftest::selftest(&host, target, output),
         Command::Regs(args) => regs::regs(&host, args, output),
