@@ -7,13 +7,17 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-/// The programs that the lab needs on the host, each with the Debian package that holds it.
-pub const NEEDED: &[(&str, &str)] = &[("qemu-system-x86_64", "qemu-system-x86")];
+/// The programs and files that the lab needs on the host, each with the Debian package that holds it.
+pub const NEEDED: &[(&str, &str)] =
+    &[("qemu-system-x86_64", "qemu-system-x86"), (PROMETHEUS, "python3-prometheus-client")];
+
+/// Prometheus's own parser of OpenMetrics.
+const PROMETHEUS: &str = "/usr/lib/python3/dist-packages/prometheus_client/openmetrics/parser.py";
 
 /// One installation at a time in this process.
 static APT: Mutex<()> = Mutex::new(());
 
-/// Finds every program of [`NEEDED`], installing the packages of those that are missing.
+/// Finds everything of [`NEEDED`], installing the packages of those that are missing.
 pub fn ensure() -> Result<()> {
     let _one = APT.lock();
     let missing: Vec<&str> =
@@ -50,7 +54,7 @@ pub fn update() -> Result<()> {
     Ok(())
 }
 
-/// Where `PATH` has this program.
+/// Where `PATH` has this program; a file that is named by its whole path is there.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|directory| directory.join(program)).find(|candidate| candidate.is_file())

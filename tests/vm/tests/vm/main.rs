@@ -21,6 +21,7 @@ mod refusals;
 mod registers;
 mod removal;
 mod stack;
+mod stats;
 mod tap;
 mod traffic;
 mod waiting;
@@ -53,6 +54,7 @@ fn main() {
         errors::tests(),
         removal::tests(),
         observe::tests(),
+        stats::tests(),
         display::tests(),
         bochs::tests(),
         random::tests(),
