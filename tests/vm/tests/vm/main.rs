@@ -6,6 +6,7 @@
 mod binding;
 mod bochs;
 mod boot;
+mod causes;
 mod display;
 mod doctor;
 mod errors;
@@ -42,6 +43,7 @@ fn main() {
         library::tests(),
         binding::tests(),
         refusals::tests(),
+        causes::tests(),
         doctor::tests(),
         registers::tests(),
         permissions::tests(),
