@@ -13,10 +13,8 @@ pub fn tests() -> Vec<Trial> {
         test("causes::nodes_and_modules_that_are_missing", missing),
         test("causes::steps_in_the_wrong_order", container),
         test("causes::mappings_interrupts_and_registers", opened),
-        test("causes::a_group_without_an_iommu", no_iommu),
         test("causes::fewer_vectors_than_were_asked_for", fewer),
         test("causes::virtual_functions", virtual_functions),
-        test("causes::a_bar_that_a_boot_console_claims", claimed),
         test("causes::a_device_that_is_silent", silent),
     ]
 }
@@ -199,7 +197,7 @@ fn opened() -> Result<()> {
             ("more MSI-X than there are", "E11", einval, 3, "has no MSI-X", "dirql info"),
             ("errors of no PCI Express", "E11", einval, 3, "PCI Express", "do without"),
             ("an error source of no PCI Express", "E11", None, 3, "PCI Express", "do without"),
-            ("a mask of MSI", "E11", Some("ENOTTY"), 1, "cannot mask MSI", "own registers"),
+            ("a mask of MSI", "E11", einval, 3, "has no MSI", "dirql info"),
             ("no MSI-X", "E11", None, 3, "has no MSI-X", "dirql info"),
         ],
     )?;
@@ -217,42 +215,6 @@ fn opened() -> Result<()> {
     told_of(express, &[off, ("asleep", "E12", gone, 7, "power state D3hot", "open the device anew")])
 }
 
-fn no_iommu() -> Result<()> {
-    let machine = Machine::builder("causes-noiommu").iommu(Iommu::Off).device("edu,addr=04.0").boot()?;
-    let bind = format!("dirql bind {EDU}");
-    let none = ("E3", None, PRECONDITION, "a virtual machine without an IOMMU", "-device intel-iommu");
-    refuses(&machine, "root", &bind, none)?;
-    machine
-        .shell(&format!(
-            "echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode && cd /sys/bus/pci/devices/{EDU} && \
-             echo vfio-pci > driver_override && echo {EDU} > /sys/bus/pci/drivers_probe && \
-             ls /dev/vfio/noiommu-0 && chmod 666 /dev/vfio/noiommu-0"
-        ))?
-        .ok()?;
-    let refused = ("E6", Some("EPERM"), PRECONDITION, "the group has no IOMMU", "-device intel-iommu");
-    for user in ["demo", "root"] {
-        refuses(&machine, user, &format!("dirql selftest {EDU}"), refused)?;
-        let doctor =
-            machine.user(user, &format!("dirql doctor {EDU} --json"))?.exits(PRECONDITION)?.json()?;
-        let conditions = doctor["conditions"].as_array().ok_or("no conditions")?;
-        let verdict = |name: &str| conditions.iter().find(|condition| condition["name"] == name);
-        let codes =
-            ["IOMMU", "IOMMU group"].map(|name| verdict(name).map(|condition| condition["code"].clone()));
-        check(codes == [Some("E3".into()), Some("E6".into())], || format!("{codes:?}: {doctor}"))?;
-    }
-    // The kernel's own refusals: of the node to a user, of a mapping to root.
-    let (code, _, exit, why, fix) = refused;
-    let device = ("the device", code, Some("EPERM"), exit, why, fix);
-    told(
-        machine.user("demo", &format!("dirql-lab-probe refusals noiommu {EDU}"))?,
-        &[device, ("the node", "E6", Some("EPERM"), 4, "CAP_SYS_RAWIO", fix)],
-    )?;
-    told(
-        machine.root(&format!("dirql-lab-probe refusals noiommu {EDU}"))?,
-        &[device, ("a mapping", "E6", Some("ENOTTY"), 3, "maps nothing", fix)],
-    )
-}
-
 fn fewer() -> Result<()> {
     let machine = Machine::builder("causes-fewer")
         .iommu(Iommu::NoInterruptRemapping)
@@ -266,7 +228,7 @@ fn fewer() -> Result<()> {
     let refused = ("E11", None, PRECONDITION, "the machine has 1 to give", "ask for at most 1");
     is("sixteen", &document["sixteen"], refused)?;
     // The best mode takes what there is.
-    let best = serde_json::json!({ "mode": "MSI", "count": 1 });
+    let best = serde_json::json!({ "mode": "msi", "count": 1 });
     check(document["the best"] == best, || format!("{document}"))
 }
 
@@ -297,17 +259,6 @@ fn virtual_functions() -> Result<()> {
     refuses(&machine, "demo", &format!("dirql selftest {function}"), token)
 }
 
-fn claimed() -> Result<()> {
-    let machine =
-        Machine::builder("causes-claimed").device("VGA,addr=04.0").kernel_parameter("vga=0x317").boot()?;
-    // The console keeps it: only its own driver's display is given up.
-    machine.root(&format!("dirql bind {EDU} --owner demo --force"))?.ok()?;
-    let (code, errno, exit, why) = ("E12", Some("EBUSY"), 5, "claims its addresses");
-    let document =
-        machine.user("demo", &format!("dirql-lab-probe refusals registers {EDU}"))?.ok()?.json()?;
-    is("mapping of BAR 0", &document["mapping of BAR 0"], (code, errno, exit, why, "boot console"))
-}
-
 fn silent() -> Result<()> {
     let machine = Machine::builder("causes-silent")
         .device("edu,addr=04.0")
@@ -325,19 +276,15 @@ fn silent() -> Result<()> {
         &[
             ("bus mastering is off", "E15", None, 7, off, master),
             ("not mapped", "E15", None, 7, hidden, "sudo dmesg"),
-            ("beyond the mask", "E15", None, 7, hidden, "sudo dmesg"),
         ],
     )?;
     let own = "Lent::iova";
     let unmapped = "next 1, done 0; the IOMMU refused a read at IOVA 0x5000000 by 0000:00:04.0";
-    // What the wires drop of 0xf07000000.
-    let beyond = "the IOMMU refused a read at IOVA 0x7000000 by 0000:00:04.0";
     told(
         machine.root(&words)?,
         &[
             ("bus mastering is off", "E15", None, 7, off, master),
             ("not mapped", "E15", None, 7, unmapped, own),
-            ("beyond the mask", "E15", None, 7, beyond, own),
         ],
     )?;
     let platform = ("E15", None, PRECONDITION, "does not offer ACCESS_PLATFORM", "iommu_platform=on");

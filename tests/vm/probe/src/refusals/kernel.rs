@@ -27,8 +27,6 @@ const MAP_DMA: c_ulong = request(13);
 const BIND_IOMMUFD: c_ulong = request(18);
 /// `VFIO_TYPE1v2_IOMMU`.
 pub const TYPE1: c_ulong = 3;
-/// `VFIO_NOIOMMU_IOMMU`.
-pub const NO_IOMMU: c_ulong = 8;
 
 /// What the kernel answers.
 pub type Answer<T = ()> = Result<T, Errno>;

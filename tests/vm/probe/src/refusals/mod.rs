@@ -34,7 +34,6 @@ impl Told {
 pub fn run(of: &str, address: Address, more: &[&str]) -> Result<()> {
     match (of, more) {
         ("container", [other]) => container(address, other.parse()?),
-        ("noiommu", []) => no_iommu(address),
         ("memory", []) => memory(address),
         ("interrupts", []) => interrupts(address),
         ("messages", []) => messages(address),
@@ -87,36 +86,6 @@ fn container(address: Address, other: Address) -> Result<()> {
     told.add(
         "a newer request",
         bind.map_err(|errno| host.explain_request(address, errno, "binding to an iommufd")),
-    );
-    told.print()
-}
-
-/// A group without an IOMMU, opened all the same, by root.
-fn no_iommu(address: Address) -> Result<()> {
-    let (host, mut told) = (Host::system(), Told::default());
-    let function = host.function(address)?;
-    told.add("the device", Device::open(address));
-    let number = function.iommu_group.unwrap_or_default();
-    let group = host.group(number)?;
-    let refused = |errno| host.explain_open_group(address, number, errno);
-    let node = match kernel::open(&group.node) {
-        Ok(node) => node,
-        Err(errno) => {
-            told.add("the node", Err::<(), _>(refused(errno)));
-            return told.print();
-        }
-    };
-    let container = kernel::open(&host.container_node()).map_err(refused)?;
-    kernel::set_container(&node, &container).map_err(refused)?;
-    kernel::set_iommu(&container, kernel::NO_IOMMU).map_err(refused)?;
-    let memory = memmap2::MmapOptions::new()
-        .len(4096)
-        .map_anon()
-        .map_err(|error| Error::io(&error, "allocation of memory"))?;
-    let mapped = kernel::map(&container, &memory, 3);
-    told.add(
-        "a mapping",
-        mapped.map_err(|errno| host.explain_map(address, errno, 0x1000, 4096, &host.limits(), &[])),
     );
     told.print()
 }
@@ -256,9 +225,6 @@ fn silence(address: Address) -> Result<()> {
     device.set_bus_master(true)?;
     copy(0x500_0000)?;
     told.add("not mapped", Err::<(), _>(device.explain_silence(late(), "next 1, done 0")));
-    // 28 bits of it reach the IOMMU.
-    copy(0xf_0700_0000)?;
-    told.add("beyond the mask", Err::<(), _>(device.explain_silence(late(), "")));
     drop(vector);
     told.print()
 }
