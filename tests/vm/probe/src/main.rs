@@ -4,15 +4,17 @@
 //!
 //! `dirql-lab-probe conformance BDF` · `dirql-lab-probe reopen BDF TIMES` · `dirql-lab-probe exclusion BDF SECTIONS` ·
 //! `dirql-lab-probe errors BDF REPORTS` · `dirql-lab-probe inversion` · `dirql-lab-probe vanish BDF` ·
-//! `dirql-lab-probe hold BDF` · `dirql-lab-probe hide BDF` · `dirql-lab-probe stubborn BDF FILE` · `dirql-lab-probe silent BDF CALLBACKS` ·
+//! `dirql-lab-probe hold BDF` · `dirql-lab-probe hide BDF` · `dirql-lab-probe stubborn BDF FILE` ·
+//! `dirql-lab-probe silent BDF CALLBACKS` · `dirql-lab-probe refusals OF BDF [BDF]` ·
 //! `dirql-lab-probe display BDF INTERRUPTS STEP…` · `dirql-lab-probe miniport dxgk|video_port BDF FLIPS`
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod display;
 mod errors;
 mod exclusion;
 mod inversion;
 mod miniport;
+mod refusals;
 mod removal;
 mod silent;
 
@@ -64,6 +66,9 @@ fn main() -> ExitCode {
         }
         ["miniport", interface, address, flips] => {
             number(address, flips).and_then(|(address, flips)| miniport::run(interface, address, flips))
+        }
+        ["refusals", of, address, ref more @ ..] => {
+            address.parse().and_then(|address| refusals::run(of, address, more))
         }
         ["vanish", address] => address.parse().and_then(removal::vanish),
         ["hide", address] => address.parse().and_then(removal::hide),

@@ -6,6 +6,7 @@
 mod binding;
 mod bochs;
 mod boot;
+mod causes;
 mod confine;
 mod deb;
 mod display;
@@ -52,6 +53,7 @@ fn main() {
         in_use::tests(),
         persist::tests(),
         confine::tests(),
+        causes::tests(),
         doctor::tests(),
         documents::tests(),
         registers::tests(),
