@@ -87,11 +87,11 @@ fn disk() -> Result<()> {
     machine.shell("until test -b /dev/nvme0n1; do sleep 0.1; done; modprobe ext4")?.ok()?;
     machine.shell("mkswap /dev/nvme0n1 && swapon /dev/nvme0n1")?.ok()?;
     refused_and_ended(&machine, DISK, &["nvme0n1 holds swap space in use"])?;
-    refused(&machine, DISK, &["nvme0n1 carries swap space", "if that is needed no more: sudo dirql bind"])?;
+    refused(&machine, DISK, &["nvme0n1 carries swap space", "if that is needed no more: sudo dirql "])?;
     // Who may not look says so, and root looks.
     let doctor = machine.user("demo", &format!("dirql doctor {DISK}"))?.exits(3)?.text();
     check(doctor.contains("only root may look"), || doctor)?;
-    machine.shell("dd if=/dev/zero of=/dev/nvme0n1 bs=1M count=1; mkfs.ext2 /dev/nvme0n1")?.ok()?;
+    machine.shell("dd if=/dev/zero of=/dev/nvme0n1 bs=1M count=1; mke2fs /dev/nvme0n1")?.ok()?;
     machine.shell("mkdir '/mnt/my disk' && mount -t ext4 /dev/nvme0n1 '/mnt/my disk'")?.ok()?;
     refused_and_ended(&machine, "nvme0n1", &["nvme0n1 is mounted on /mnt/my disk"])?;
     let refused = refused(&machine, DISK, &["nvme0n1 carries an ext file system"])?;
