@@ -128,7 +128,7 @@ impl Run<'_> {
                 fs::copy(entry.path(), merged.join(entry.file_name()))?;
             }
         }
-        let mut words = vec!["-merge=1", "-verbosity=0"];
+        let mut words = vec!["-set_cover_merge=1", "-verbosity=0"];
         words.extend(LIMITS);
         self.call(&words, &[&merged, &self.kept(), &self.found()], 600)?;
         fs::remove_dir_all(self.kept())?;

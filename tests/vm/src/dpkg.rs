@@ -22,7 +22,8 @@ pub fn unpacked() -> Result<PathBuf> {
 }
 
 /// Puts dpkg where programs look for it, in a guest that sees [`unpacked`] as `/mnt/dpkg`. The one package that it takes
-/// for installed is the C library, which the guest has from here.
+/// for installed is the C library, which the guest has from here. The guest's own shell has a dpkg too, and means that by
+/// the bare word.
 pub fn start(guest: &Guest) -> Result<()> {
     let version = install::run(Command::new("dpkg-query").args(["-W", "-f", "${Version}", "libc6"]))?;
     let version = String::from_utf8(version)?;
@@ -40,7 +41,7 @@ pub fn start(guest: &Guest) -> Result<()> {
          done; \
          {{ echo '#!/bin/sh'; echo 'exec /mnt/dpkg/sbin/ldconfig \"$@\"'; }} > /usr/bin/ldconfig; \
          cd /var && mkdir -p lib/dpkg/info lib/dpkg/updates lib/dpkg/triggers log && \
-         printf '{status}' > lib/dpkg/status && : > lib/dpkg/available && dpkg --version"
+         printf '{status}' > lib/dpkg/status && : > lib/dpkg/available && /usr/bin/dpkg --version"
     );
     guest.shell(&script)?.ok().map(drop)
 }

@@ -87,5 +87,5 @@ fn package() -> Result<()> {
     machine.shell("rm /etc/udev/rules.d/99-dirql-mine.rules")?.ok()?;
     let after = files()?;
     check(after == before, || format!("before:\n{before}\nafter:\n{after}"))?;
-    machine.shell("! dpkg --status dirql 2>/dev/null")?.ok().map(drop)
+    machine.shell("! /usr/bin/dpkg --status dirql 2>/dev/null")?.ok().map(drop)
 }
