@@ -76,4 +76,5 @@ fn each_cause_of_each_code_is_answered() {
         assert!(different, "{code}: {why:?}");
         assert!(!Explanation::of(code).fix.is_empty(), "{code}");
     }
+    super::messages_tests::compare_errors("codes", rows.iter().map(|row| &row.error));
 }

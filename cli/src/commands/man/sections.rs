@@ -8,6 +8,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR", "Where it is set and not empty, there are no colours."),
     ("CLICOLOR", "0 for no colours. There are none where no terminal is, whatever is set."),
     ("TERM", "dumb for no colours, and for no lines that replace others."),
+    ("XDG_RUNTIME_DIR", "Where the sockets are by which running programs are asked."),
     (
         "RUST_LOG",
         "What is said on stderr, in place of -v: error, warn, info, debug, trace, or dirql::host=debug.",
@@ -17,6 +18,11 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 /// What is read and written, beside what bound devices have in sysfs.
 const FILES: &[(&str, &str)] = &[
     ("/run/dirql/BDF.json", "The driver that a bound device had, for dirql restore."),
+    ("/etc/udev/rules.d/71-dirql-BDF.rules", "What dirql bind --persist wrote."),
+    (
+        "$XDG_RUNTIME_DIR/dirql/BDF.sock",
+        "By which dirql stats, irqs and trace ask a running program; for root, in /run/dirql/telemetry.",
+    ),
     ("/dev/vfio/N", "The node of an IOMMU group: who may open it may use the group's devices."),
     ("/dev/vfio/vfio", "The container of VFIO."),
 ];
