@@ -37,6 +37,7 @@ const MODULES: &[&str] = &[
     "bonding",
     "8021q",
     "ext4",
+    "crc32c_generic",
 ];
 
 const FILES: &[(&str, u32, &str)] = &[

@@ -84,7 +84,9 @@ fn disk() -> Result<()> {
         .device("nvme,serial=one,drive=disk,addr=07.0")
         .module("nvme")
         .boot()?;
-    machine.shell("until test -b /dev/nvme0n1; do sleep 0.1; done; modprobe ext4")?.ok()?;
+    machine
+        .shell("until test -b /dev/nvme0n1; do sleep 0.1; done; modprobe crc32c_generic; modprobe ext4")?
+        .ok()?;
     machine.shell("mkswap /dev/nvme0n1 && swapon /dev/nvme0n1")?.ok()?;
     refused_and_ended(&machine, DISK, &["nvme0n1 holds swap space in use"])?;
     refused(&machine, DISK, &["nvme0n1 carries swap space", "if that is needed no more: sudo dirql "])?;
