@@ -19,11 +19,15 @@ impl<'a> Page<'a> {
         Self { text: String::new(), heading }
     }
 
-    /// A heading, with a word or two behind it.
+    /// A heading, with words behind it.
     pub fn heading(&mut self, title: &str, rest: &str) {
-        let gap = if self.text.is_empty() { "" } else { "\n" };
-        let rest = if rest.is_empty() { String::new() } else { format!("  {rest}") };
-        let _ = writeln!(self.text, "{gap}{}{rest}", (self.heading)(title));
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        let start = self.text.len();
+        self.wrap(&format!("{title}  "), rest, 2);
+        // Painted last: what paints it takes no columns.
+        self.text.replace_range(start..start + title.len(), &(self.heading)(title));
     }
 
     /// A name and its value, which goes on below itself where it is long.
@@ -85,6 +89,12 @@ mod tests {
         assert!(lines[2].starts_with("                word"), "{text}");
         assert!(lines.iter().all(|line| line.chars().count() <= 80 && !line.ends_with(' ')), "{text}");
         assert_eq!(lines[lines.len() - 2..], ["", "C"]);
+        let mut page = Page::new(&|title| format!("<{title}>"));
+        page.heading("A", &"word ".repeat(20));
+        assert!(page.text().starts_with("<A>  word word"), "a heading goes on as well");
+        let mut page = Page::new(&str::to_string);
+        page.heading("A", &"word ".repeat(20));
+        assert!(page.text().lines().all(|line| line.chars().count() <= 80));
         let mut page = Page::new(&str::to_string);
         page.sentence(8, &"x".repeat(100));
         assert_eq!(page.text(), format!("{}{}\n", " ".repeat(8), "x".repeat(100)), "a word stays whole");
