@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::persist::RuleBefore;
-use super::record::denied;
+use super::record::{denied, with_also};
 use super::{Function, Group, Host, Member, Node, Owner, Record, VFIO_PCI, files};
 use crate::pci::Address;
 use crate::{Code, Error, ErrorKind, Result};
@@ -143,6 +143,11 @@ impl Host {
             steps.push(format!("chmod {:04o} {}", owner.mode(), group.node.display()));
         }
         Ok(steps)
+    }
+
+    /// Writes the rule, where the options want one.
+    fn write_rule(&self, function: &Function, options: &BindOptions) -> Result<Option<RuleBefore>> {
+        options.persist.then(|| self.persist(function, options.owner.as_ref())).transpose()
     }
 
     fn check_bindable(&self, function: &Function, force: bool) -> Result<()> {
@@ -371,18 +376,6 @@ impl Host {
             denied(Error::io(&error, "giving of the VFIO node").on(address).path(path), address, "bind")
         })
     }
-}
-
-/// An error, and that giving back what it came upon failed too.
-pub(super) fn with_also(error: Error, address: Address, also: &Error) -> Error {
-    let why = error.cause().map_or_else(String::new, |why| format!("{why}; "));
-    error
-        .why(format!("{why}and putting back {address} failed too: {}", first_line(also)))
-        .fix(format!("sudo dirql restore {address}"))
-}
-
-fn first_line(error: &Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_string()
 }
 
 #[cfg(test)]

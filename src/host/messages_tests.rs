@@ -12,8 +12,8 @@ use crate::pci::Address;
 const NIC: &str = "0000:01:00.0";
 const TWIN: &str = "0000:01:01.0";
 
-/// How long what is told is at most: three lines of a terminal, below `why:`.
-const TOLD: usize = 3 * (80 - "  why: ".len());
+/// How long what is told is at most: four lines of a terminal, below `why:`.
+const TOLD: usize = 4 * (80 - "  why: ".len());
 
 fn nic() -> Address {
     NIC.parse().unwrap()
@@ -47,7 +47,7 @@ fn compare(name: &str, texts: &[String]) {
     settings.bind(|| insta::assert_snapshot!(name, texts.join("\n\n")));
 }
 
-/// Looks at messages. Each says what was done, why it failed, in no more than three lines, and what to do about it.
+/// Looks at messages. Each says what was done, why it failed, in no more than four lines, and what to do about it.
 pub(super) fn compare_errors<'a>(name: &str, errors: impl IntoIterator<Item = &'a Error>) {
     let line = |error: &Error| {
         let text = format!("error: {error}\n[exit code {}]", error.kind().exit_code());

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
-use super::bind::with_also;
-use super::{BindOptions, Function, Host, Owner, VFIO_PCI};
+use super::record::with_also;
+use super::{Function, Host, Owner, VFIO_PCI};
 use crate::pci::Address;
 use crate::{Error, ErrorKind, Result};
 
@@ -74,7 +74,7 @@ impl Host {
     }
 
     /// Writes the rule; gives what is to be put back where the bind fails.
-    fn persist(&self, function: &Function, owner: Option<&Owner>) -> Result<RuleBefore> {
+    pub(super) fn persist(&self, function: &Function, owner: Option<&Owner>) -> Result<RuleBefore> {
         let (path, text) = self.rule_for(function, owner)?;
         let before = RuleBefore { text: std::fs::read(&path).ok(), path };
         self.change
@@ -82,15 +82,6 @@ impl Host {
             .map_err(|error| self.refused(function.address, &before.path, &error))?;
         self.reload_rules();
         Ok(before)
-    }
-
-    /// Writes the rule, where the options want one.
-    pub(super) fn write_rule(
-        &self,
-        function: &Function,
-        options: &BindOptions,
-    ) -> Result<Option<RuleBefore>> {
-        options.persist.then(|| self.persist(function, options.owner.as_ref())).transpose()
     }
 
     /// Puts the rule back after `error`, and says so where even that failed.

@@ -126,3 +126,15 @@ pub(super) fn denied(error: Error, address: Address, verb: &str) -> Error {
         _ => error,
     }
 }
+
+/// An error, and that giving back what it came upon failed too.
+pub(super) fn with_also(error: Error, address: Address, also: &Error) -> Error {
+    let why = error.cause().map_or_else(String::new, |why| format!("{why}; "));
+    error
+        .why(format!("{why}and putting back {address} failed too: {}", first_line(also)))
+        .fix(format!("sudo dirql restore {address}"))
+}
+
+fn first_line(error: &Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_string()
+}
