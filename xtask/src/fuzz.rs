@@ -22,7 +22,7 @@ const PROFILE: [(&str, &str); 3] = [
 /// Build directory of its own, so that the ordinary one stays as it is.
 const DIRECTORY: &str = "target/fuzz";
 /// Seconds for each target, unless told otherwise.
-const SECONDS: u32 = 8;
+const SECONDS: u32 = 6;
 /// What an input may take, in seconds and MiB. A promise, like the others.
 const LIMITS: [&str; 2] = ["-timeout=20", "-rss_limit_mb=2048"];
 
@@ -109,7 +109,7 @@ impl Run<'_> {
         fs::create_dir_all(&artifacts)?;
         let prefix = format!("-artifact_prefix={}/{}-", artifacts.display(), self.target);
         let time = format!("-max_total_time={seconds}");
-        let mut words = vec![time.as_str(), &prefix, "-print_final_stats=1", "-verbosity=1"];
+        let mut words = vec![time.as_str(), &prefix, "-print_final_stats=1", "-verbosity=0"];
         words.extend(LIMITS);
         self.call(&words, &[&found, &self.kept()], seconds)
     }

@@ -53,6 +53,11 @@ impl Image {
             return Err(malformed(format!("it has {width}x{height} pixels, and {MAX_PIXELS} are the most")));
         }
         let mut reader = decoder.read_info().map_err(|error| undecoded(&error))?;
+        // The decoder sees that it is neither empty nor too long, and then panics over an entry that is not whole.
+        let palette = reader.info().palette.as_ref().map_or(0, |palette| palette.len());
+        if !palette.is_multiple_of(3) {
+            return Err(malformed(format!("its palette has {palette} bytes, which is no number of colours")));
+        }
         let size = reader.output_buffer_size().ok_or_else(|| malformed("it is too large".into()))?;
         let mut bytes = vec![0; size];
         let frame = reader.next_frame(&mut bytes).map_err(|error| undecoded(&error))?;
@@ -216,6 +221,25 @@ mod tests {
         let error = Image::open(Path::new("/nonexistent/a.png")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains("/nonexistent/a.png"), "{error}");
+    }
+
+    /// A palette of a length that the specification forbids (11.2.2), in a file that is otherwise good.
+    #[test]
+    fn a_palette_that_is_no_number_of_colours_is_an_error() {
+        let whole = encoded(ColorType::Indexed, BitDepth::Two, (2, 1), &[0x60]);
+        let at = whole.windows(4).position(|name| name == b"PLTE").unwrap();
+        for (length, words) in [(9, None), (13, Some("13 bytes")), (1, Some("why:")), (771, Some("why:"))] {
+            let mut chunk = b"PLTE".to_vec();
+            chunk.resize(4 + length, 7);
+            let sum = crc(&chunk);
+            let parts = [&whole[..at - 4], &(length as u32).to_be_bytes(), &chunk, &sum.to_be_bytes()];
+            let file = [parts.concat(), whole[at + 4 + 9 + 4..].to_vec()].concat();
+            match (read(&file), words) {
+                (Ok(image), None) => assert_eq!((image.width(), image.height()), (2, 1)),
+                (Err(error), Some(words)) => assert!(error.to_string().contains(words), "{length}: {error}"),
+                (outcome, _) => panic!("{length}: {outcome:?}"),
+            }
+        }
     }
 
     #[test]
