@@ -32,6 +32,9 @@ pub fn run(bytes: &[u8]) {
     let header = (config.class_code(), config.command(), config.status(), config.subsystem());
     let whole = (config.has_function_level_reset(), config.is_header_only(), header, decoded);
     assert!(!format!("{config:?} {whole:?}").is_empty());
+    let decoded: Vec<_> = config.capabilities().map(|capability| config.decode(capability)).collect();
+    let extended = config.extended_capabilities().map(|capability| config.decode_extended(capability));
+    assert!(decoded.into_iter().chain(extended).all(|one| !format!("{one:?}").is_empty()));
     for kind in [Kind::Common, Kind::Notify, Kind::Isr, Kind::Device] {
         assert!(locate(&config, kind).is_none_or(|located| located.bar <= 5));
     }

@@ -29,6 +29,7 @@ const FILES: &[&str] = &[
     "proc/812/stat",
     "proc/uptime",
     "sys/devices/0000:00:04.0/config",
+    "dev/kmsg",
 ];
 
 thread_local! {
@@ -42,6 +43,9 @@ pub fn run(bytes: &[u8]) {
         let (limits, kernel) = (host.limits(), host.kernel_version());
         assert!(limits.available().is_none_or(|available| limits.soft.is_some_and(|soft| available <= soft)));
         assert!(kernel.is_at_least(kernel.major, kernel.minor));
+        // An input that says nothing of the log leaves none.
+        let fault = host.last_iommu_fault(address());
+        assert!(!format!("{fault:?}").is_empty());
         let function = host.function(address()).ok();
         for condition in host.examine(function.as_ref()) {
             assert!(!format!("{condition:?}").is_empty());

@@ -67,6 +67,11 @@ pub const TARGETS: [Target; 15] = [
     ("virtio_rings", virtio_rings::run),
 ];
 
+/// Takes away what targets have left, once no more bytes come.
+pub fn end() {
+    telemetry::end();
+}
+
 /// The target of this name.
 pub fn target(name: &str) -> Option<fn(&[u8])> {
     TARGETS.iter().find(|target| target.0 == name).map(|target| target.1)

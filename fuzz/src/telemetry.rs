@@ -1,15 +1,16 @@
 //! Both sides of the telemetry socket: any request gets one JSON document, any answer is a report or an error.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dirql::backend::model::{Bus, Model, ModelBackend, ModelConfig};
 use dirql::interrupt::{Handled, Interrupts, Mode, Vector};
-use dirql::telemetry::{Publisher, Report, Source, publish};
+use dirql::telemetry::{Publisher, Report, Source, directory, publish};
 use dirql::{Address, Device};
 
 struct Silent;
@@ -24,12 +25,20 @@ struct Programs {
     asked: Address,
     answering: Address,
     answer: Arc<Mutex<Vec<u8>>>,
-    /// Dropped in this order, if ever.
-    _running: Mutex<(Publisher, Vector<()>, Interrupts, Device)>,
+    /// Dropped in this order.
+    running: Mutex<Option<(Publisher, Vector<()>, Interrupts, Device)>>,
+}
+
+static PROGRAMS: OnceLock<Programs> = OnceLock::new();
+
+/// Removes the sockets, once no more bytes come.
+pub fn end() {
+    let Some(programs) = PROGRAMS.get() else { return };
+    drop(programs.running.lock().unwrap_or_else(PoisonError::into_inner).take());
+    fs::remove_file(socket(programs.answering)).expect("it is there");
 }
 
 fn programs() -> &'static Programs {
-    static PROGRAMS: OnceLock<Programs> = OnceLock::new();
     PROGRAMS.get_or_init(|| {
         // Nobody else on this machine has devices there.
         let at = |rest: &str| {
@@ -42,17 +51,22 @@ fn programs() -> &'static Programs {
         let vector = interrupts.connect(0, (), |(), _| Handled::Yes).expect("it is connected");
         let publisher = publish(interrupts.observer()).expect("it is published");
         let answer = Arc::new(Mutex::new(Vec::new()));
-        let listener = UnixListener::bind_addr(&socket(answering)).expect("the name is free");
+        let listener = UnixListener::bind(socket(answering)).expect("the name is free");
         std::thread::spawn({
             let answer = answer.clone();
             move || listener.incoming().flatten().for_each(|peer| reply(peer, &answer))
         });
-        Programs { asked, answering, answer, _running: Mutex::new((publisher, vector, interrupts, device)) }
+        Programs {
+            asked,
+            answering,
+            answer,
+            running: Mutex::new(Some((publisher, vector, interrupts, device))),
+        }
     })
 }
 
-fn socket(address: Address) -> SocketAddr {
-    SocketAddr::from_abstract_name(format!("dirql/{address}")).expect("a short name")
+fn socket(address: Address) -> PathBuf {
+    directory().expect("a directory of our own").join(format!("{address}.sock"))
 }
 
 /// Answers a peer that asks. One that only looks whether there is somebody has gone already.
@@ -83,7 +97,7 @@ pub fn run(bytes: &[u8]) {
 
 /// Whatever is asked, the answer is a document, or nothing where nothing was asked.
 fn ask(address: Address, request: &[u8]) {
-    let mut peer = UnixStream::connect_addr(&socket(address)).expect("it is there");
+    let mut peer = UnixStream::connect(socket(address)).expect("it is there");
     peer.set_read_timeout(Some(Duration::from_secs(20))).expect("a time that can be");
     // It reads no more than it must, and may be gone by then.
     let _ = peer.write_all(request);

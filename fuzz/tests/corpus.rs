@@ -18,6 +18,7 @@ fn what_was_kept_breaks_nothing() {
             run(&fs::read(&input).unwrap());
         }
     }
+    dirql_fuzz::end();
 }
 
 #[test]

@@ -151,6 +151,7 @@ impl Run<'_> {
             .args(directories)
             .env("DIRQL_FUZZ_TARGET", self.target)
             .env("TMPDIR", &temporary)
+            .env("XDG_RUNTIME_DIR", &temporary)
             // A thread's own arena costs more than what the thread does.
             .env("MALLOC_ARENA_MAX", "1")
             .spawn()?;
