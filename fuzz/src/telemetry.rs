@@ -20,13 +20,15 @@ impl Model for Silent {
     fn write(&mut self, _: &Bus, _: u8, _: u64, _: &[u8]) {}
 }
 
+/// Dropped in this order.
+type Running = (Publisher, Vector<()>, Interrupts, Device);
+
 /// A program that publishes a device, and one that answers whatever it is told to.
 struct Programs {
     asked: Address,
     answering: Address,
     answer: Arc<Mutex<Vec<u8>>>,
-    /// Dropped in this order.
-    running: Mutex<Option<(Publisher, Vector<()>, Interrupts, Device)>>,
+    running: Mutex<Option<Running>>,
 }
 
 static PROGRAMS: OnceLock<Programs> = OnceLock::new();
