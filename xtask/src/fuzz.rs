@@ -22,7 +22,7 @@ const PROFILE: [(&str, &str); 3] = [
 /// Build directory of its own, so that the ordinary one stays as it is.
 const DIRECTORY: &str = "target/fuzz";
 /// Seconds for each target, unless told otherwise.
-const SECONDS: u32 = 6;
+const SECONDS: u32 = 3;
 /// What an input may take, in seconds and MiB. A promise, like the others.
 const LIMITS: [&str; 2] = ["-timeout=20", "-rss_limit_mb=2048"];
 
