@@ -9,7 +9,7 @@ use dirql::interrupt::{Observer, VectorStatistics};
 use dirql::pci::Names;
 use dirql::release::ReleaseRequest;
 use dirql::telemetry::{self, Publisher, Subject};
-use dirql::{Address, Device, Error, ErrorKind, Result};
+use dirql::{Address, Code, Device, Error, ErrorKind, Result};
 
 use crate::confine::{self, Needs};
 use crate::output::{End, Outcome};
@@ -54,9 +54,13 @@ pub fn require_driver(function: &Function) -> Result<&'static Registration> {
 ///
 /// # Errors
 /// As [`Device::open`].
-pub fn open(address: Address, needs: &Needs) -> Result<Device> {
-    confine::before_opening(needs);
-    let device = Device::open(address)?;
+pub fn open(host: &Host, function: &Function, needs: &Needs) -> Result<Device> {
+    // Who is confined sees no more what other processes hold.
+    match host.usable(function).problem {
+        Some(held) if held.catalogue_code() == Some(Code::E7) => return Err(held),
+        _ => confine::before_opening(needs),
+    }
+    let device = Device::open(function.address)?;
     confine::once_open(needs);
     Ok(device)
 }
@@ -84,7 +88,7 @@ impl Running {
     pub fn start(host: &Host, name: &str, settings: &Settings, needs: &Needs, stop: &Stop) -> Result<Self> {
         let function = host.resolve(name)?;
         let registration = require_driver(&function)?;
-        let device = open(function.address, needs)?;
+        let device = open(host, &function, needs)?;
         stop.on_release(device.release_request());
         Self::probe(device, registration, settings)
     }

@@ -33,8 +33,9 @@ pub fn measure(
     stop: &Stop,
     output: &mut Output,
 ) -> Outcome {
-    let address = host.resolve(device)?.address;
-    let device = open(address, &Needs::output(Some(file)))?;
+    let function = host.resolve(device)?;
+    let address = function.address;
+    let device = open(host, &function, &Needs::output(Some(file)))?;
     let release = device.release_request();
     stop.on_release(release.clone());
     let measured = Measured::of(&device, count, stop);

@@ -15,7 +15,7 @@ use crate::output::{Colour, End, Outcome, Output};
 /// Tries the device as any device, and then with its driver.
 pub fn selftest(host: &Host, target: &Target, output: &mut Output) -> Outcome {
     let function = host.resolve(&target.device)?;
-    let device = open(function.address, &Needs::default())?;
+    let device = open(host, &function, &Needs::default())?;
     let release = device.release_request();
     let mut checks = dirql::selftest::compare_ids(&device, function.vendor, function.device).to_vec();
     checks.extend(try_all(device, driver_of(&function)));
