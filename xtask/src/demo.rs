@@ -34,7 +34,9 @@ pub fn run() -> Result<()> {
 
     title("The devices are the kernel's. Root gives them away, once")?;
     show("root", "dirql list")?;
-    show("root", &format!("dirql bind {NIC} {EDU} {GPU} --owner demo"))?;
+    show("root", &format!("dirql bind {NIC} {EDU} --owner demo"))?;
+    // It has the kernel's console, which a bind without force does not take away.
+    show("root", &format!("dirql bind {GPU} --owner demo --force"))?;
 
     title("Everything from here on is an ordinary user without a capability")?;
     show("demo", "id")?;
