@@ -3,7 +3,7 @@
 //! The compiler that the workspace is built with has what that takes in its LLVM; only the flags are not rustc's own.
 
 use crate::cargo::{cargo, root};
-use dirql_lab::Result;
+use dirql_lab::{Result, install};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,6 +47,7 @@ impl Default for Options {
 
 /// Builds the targets and fuzzes each, to the end; fails if one did.
 pub fn run(options: &Options) -> Result<()> {
+    install::ensure(install::TESTS)?;
     let fuzzer = build()?;
     let all = targets()?;
     if let Some(unknown) = options.targets.iter().find(|target| !all.contains(target)) {

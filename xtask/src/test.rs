@@ -2,7 +2,7 @@
 
 use crate::cargo::cargo;
 use clap::ValueEnum;
-use dirql_lab::Result;
+use dirql_lab::{Result, install};
 use std::time::{Duration, Instant};
 
 /// A step of `cargo xtask test`.
@@ -73,7 +73,7 @@ impl Step {
         };
         match self {
             Step::Install => {
-                dirql_lab::install::ensure()?;
+                install::ensure(&[install::MACHINE, install::TESTS].concat())?;
                 dirql_lab::package::unpacked(dirql_lab::initramfs::BUSYBOX)?;
                 dirql_lab::package::kernel()
                     .map(|kernel| println!("the guest's kernel is {}", kernel.release))

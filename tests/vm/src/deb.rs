@@ -18,6 +18,7 @@ const COMPLETIONS: [(&str, &str); 3] = [("bash", "dirql"), ("zsh", "_dirql"), ("
 /// # Errors
 /// Where something cannot be built, or the package lacks what it should have.
 pub fn build() -> Result<PathBuf> {
+    install::ensure(install::TESTS)?;
     let programs = programs::build()?;
     let dirql = programs
         .executables

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-/// The programs and files that the lab needs on the host, each with the Debian package that holds it.
-pub const NEEDED: &[(&str, &str)] = &[
-    ("qemu-system-x86_64", "qemu-system-x86"),
-    ("dpkg-shlibdeps", "dpkg-dev"),
-    (PROMETHEUS, "python3-prometheus-client"),
-];
+/// What a machine needs on the host: programs and files, each with the Debian package that holds it.
+pub const MACHINE: &[(&str, &str)] = &[("qemu-system-x86_64", "qemu-system-x86")];
+
+/// What tests, fuzzing and packing need besides.
+pub const TESTS: &[(&str, &str)] =
+    &[("dpkg-shlibdeps", "dpkg-dev"), ("c++", "g++"), (PROMETHEUS, "python3-prometheus-client")];
 
 /// Prometheus's own parser of OpenMetrics.
 const PROMETHEUS: &str = "/usr/lib/python3/dist-packages/prometheus_client/openmetrics/parser.py";
@@ -20,11 +20,11 @@ const PROMETHEUS: &str = "/usr/lib/python3/dist-packages/prometheus_client/openm
 /// One installation at a time in this process.
 static APT: Mutex<()> = Mutex::new(());
 
-/// Finds everything of [`NEEDED`], installing the packages of those that are missing.
-pub fn ensure() -> Result<()> {
+/// Finds everything that is needed, installing the packages of what is missing.
+pub fn ensure(needed: &[(&str, &str)]) -> Result<()> {
     let _one = APT.lock();
     let missing: Vec<&str> =
-        NEEDED.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+        needed.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -39,7 +39,7 @@ pub fn ensure() -> Result<()> {
         run(privileged(&root, "apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
     })
     .map_err(|error| format!("installing {wanted} failed: {error}"))?;
-    match NEEDED.iter().find(|(program, _)| find(program).is_none()) {
+    match needed.iter().find(|(program, _)| find(program).is_none()) {
         None => Ok(()),
         Some((program, package)) => {
             Err(format!("{package} is installed, and still there is no {program}").into())

@@ -62,7 +62,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Installs, downloads and builds all that a machine needs, saying so; a boot does it too if nobody did before.
 pub fn prepare() -> Result<()> {
-    install::ensure()?;
+    install::ensure(install::MACHINE)?;
     package::kernel()?;
     package::unpacked(initramfs::BUSYBOX)?;
     programs::build().map(drop)

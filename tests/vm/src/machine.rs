@@ -157,7 +157,7 @@ impl MachineBuilder {
     }
 
     fn boot_once(&self) -> Result<Machine> {
-        install::ensure()?;
+        install::ensure(install::MACHINE)?;
         let kernel = package::kernel()?;
         let initramfs = packed(&kernel)?;
         let artifacts = match &self.artifacts {

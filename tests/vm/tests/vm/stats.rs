@@ -85,7 +85,7 @@ fn sample<'a>(samples: &'a [Sample], name: &str, labels: &[(&str, &str)]) -> Res
 
 /// Whatever a program is called.
 fn parsed() -> Result<()> {
-    dirql_lab::install::ensure()?;
+    dirql_lab::install::ensure(dirql_lab::install::TESTS)?;
     let strange = "a \"b\\c\"\nd\u{e9}{},#";
     let report: Report = serde_json::from_value(serde_json::json!({
         "address": NIC, "pid": 17, "program": strange, "driver": "e1000", "vectors": [], "uptime_seconds": 0.25,
