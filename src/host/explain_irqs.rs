@@ -96,7 +96,6 @@ impl Host {
                 )))
             }
             Some((_, on)) if request.end() > on => Ok(self.cannot_grow(request, on, error)),
-            None if count != 0 && matches!(mode, "INTx" | "MSI" | "MSI-X") => Err(error),
             _ => Err(error),
         }
     }

@@ -3,12 +3,10 @@
 
 use nix::errno::Errno;
 
-use super::{Host, files};
+use super::{Host, Resource};
 use crate::pci::{Address, Command, ConfigSpace};
 use crate::{Code, Error, ErrorKind};
 
-/// The flag of a resource that is I/O ports (`IORESOURCE_IO`).
-const IO_PORTS: u64 = 0x100;
 /// What the kernel maps at least.
 const PAGE: u64 = 4096;
 
@@ -45,15 +43,15 @@ impl Host {
     fn unmappable(&self, address: Address, bar: Option<u8>, error: Error) -> Error {
         let calls = "read and write it by calls, as dirql does by itself where a BAR cannot be mapped";
         let error = error.kind_is(ErrorKind::Precondition).fix(calls);
-        let Some((start, size, flags)) = bar.and_then(|bar| self.resource(address, bar)) else {
+        let Some(Resource { start, len, is_io, .. }) = bar.and_then(|bar| self.resource(address, bar)) else {
             return error.why("the region, or this part of it, is not one that can be mapped");
         };
-        if flags & IO_PORTS != 0 {
+        if is_io {
             return error.why("it is I/O ports, which cannot be mapped");
         }
-        if size < PAGE && start % PAGE != 0 {
+        if len < PAGE && start.is_some_and(|start| start % PAGE != 0) {
             return error.why(format!(
-                "its {size} bytes share a page with something else, and a page is what can be mapped"
+                "its {len} bytes share a page with something else, and a page is what can be mapped"
             ));
         }
         error.why(
@@ -61,23 +59,15 @@ impl Host {
         )
     }
 
-    /// Start, size and flags of a BAR, as `resource` lists them. An ordinary user sees the start as it is.
-    fn resource(&self, address: Address, bar: u8) -> Option<(u64, u64, u64)> {
-        let path = self.devices().join(address.to_string()).join("resource");
-        let text = files::text(path)?;
-        let mut numbers = text
-            .lines()
-            .nth(bar.into())?
-            .split_whitespace()
-            .map(|word| u64::from_str_radix(word.trim_start_matches("0x"), 16));
-        let (start, end, flags) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
-        Some((start, end.checked_sub(start)?.checked_add(1)?, flags))
+    /// Where a BAR lies. An ordinary user sees that too.
+    fn resource(&self, address: Address, bar: u8) -> Option<Resource> {
+        self.function(address).ok()?.resources().into_iter().find(|resource| resource.index == bar)
     }
 
     /// Who has claimed a BAR's addresses, by the names below the function's own in `/proc/iomem`, or all of those
     /// where only root sees addresses.
     fn claims(&self, address: Address, bar: u8) -> Vec<String> {
-        let start = self.resource(address, bar).map(|(start, _, _)| start);
+        let start = self.resource(address, bar).and_then(|resource| resource.start);
         let text = std::fs::read_to_string(self.proc.join("iomem")).unwrap_or_default();
         let depth = |line: &str| line.len() - line.trim_start().len();
         let name = |line: &str| line.split_once(" : ").map(|(_, name)| name.trim().to_string());

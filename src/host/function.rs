@@ -104,15 +104,9 @@ impl Function {
     /// The size of each BAR in bytes, 0 to 5, and last the expansion ROM, as `resource` lists them; 0 for none.
     pub fn bar_sizes(&self) -> [u64; 7] {
         let mut sizes = [0; 7];
-        let text = files::text(self.path.join("resource")).unwrap_or_default();
-        for (size, line) in sizes.iter_mut().zip(text.lines()) {
-            let mut fields = line
-                .split_whitespace()
-                .map(|field| u64::from_str_radix(field.trim_start_matches("0x"), 16).unwrap_or(0));
-            if let (Some(start), Some(end)) = (fields.next(), fields.next())
-                && end > start
-            {
-                *size = (end - start).saturating_add(1);
+        for resource in self.resources() {
+            if let Some(size) = sizes.get_mut(usize::from(resource.index)) {
+                *size = resource.len;
             }
         }
         sizes

@@ -20,7 +20,12 @@ pub struct Link {
 impl Link {
     /// Whether it runs below what the function can do.
     pub fn is_downgraded(&self) -> bool {
-        self.width < self.max_width || tenths(&self.speed) < tenths(&self.max_speed)
+        self.is_beyond(self.width, &self.speed)
+    }
+
+    /// Whether it could do more than this.
+    fn is_beyond(&self, width: u32, speed: &str) -> bool {
+        width < self.max_width || tenths(speed) < tenths(&self.max_speed)
     }
 
     /// Why it is below what it can do, as far as the port above it tells; `None` where it is not.
@@ -28,9 +33,7 @@ impl Link {
         if !self.is_downgraded() {
             return None;
         }
-        let port = port.filter(|port| {
-            port.max_width < self.max_width || tenths(&port.max_speed) < tenths(&self.max_speed)
-        });
+        let port = port.filter(|port| self.is_beyond(port.max_width, &port.max_speed));
         Some(match port {
             Some(port) => format!("the port above it offers {} x{}", port.max_speed, port.max_width),
             None if self.width < self.max_width => "lanes are missing: see how the card sits".into(),

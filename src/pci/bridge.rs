@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::ConfigSpace;
 use super::register as reg;
+use super::{ConfigSpace, bits};
 
 /// What the header of a bridge says.
 ///
@@ -29,26 +29,21 @@ pub struct Bridge {
 impl Bridge {
     /// The bits of the Bridge Control register that are set.
     pub fn control_names(&self) -> Vec<&'static str> {
-        const NAMES: [&str; 12] = [
-            "parity errors",
-            "SERR forwarded",
-            "ISA",
-            "VGA",
-            "VGA 16-bit decode",
-            "master abort reported",
-            "secondary bus reset",
-            "fast back-to-back",
-            "primary discard timer",
-            "secondary discard timer",
-            "discard timer expired",
-            "discard timer SERR",
+        const NAMES: [(u32, &str); 12] = [
+            (0, "parity errors"),
+            (1, "SERR forwarded"),
+            (2, "ISA"),
+            (3, "VGA"),
+            (4, "VGA 16-bit decode"),
+            (5, "master abort reported"),
+            (6, "secondary bus reset"),
+            (7, "fast back-to-back"),
+            (8, "primary discard timer"),
+            (9, "secondary discard timer"),
+            (10, "discard timer expired"),
+            (11, "discard timer SERR"),
         ];
-        NAMES
-            .iter()
-            .enumerate()
-            .filter(|(bit, _)| self.control & 1 << bit != 0)
-            .map(|(_, name)| *name)
-            .collect()
+        bits::names(self.control, &NAMES)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The names of the bits in the header, and where its ROM lies.
 
-use super::ConfigSpace;
 use super::register as reg;
+use super::{ConfigSpace, bits};
 
 const COMMAND: [(u32, &str); 11] = [
     (0, "I/O space"),
@@ -32,19 +32,15 @@ const STATUS: [(u32, &str); 12] = [
     (6, "user definable features"),
 ];
 
-fn set(value: u16, names: &[(u32, &'static str)]) -> Vec<&'static str> {
-    names.iter().filter(|(bit, _)| value & 1 << bit != 0).map(|(_, name)| *name).collect()
-}
-
 impl ConfigSpace {
     /// The names of the bits of the Command register that are set.
     pub fn command_names(&self) -> Vec<&'static str> {
-        set(self.command().bits(), &COMMAND)
+        bits::names(self.command().bits(), &COMMAND)
     }
 
     /// The names of the bits of the Status register that are set.
     pub fn status_names(&self) -> Vec<&'static str> {
-        set(self.status(), &STATUS)
+        bits::names(self.status(), &STATUS)
     }
 
     /// Where the expansion ROM is to be seen, and whether it is; `None` where no address is set.

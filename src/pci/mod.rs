@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod bits;
 mod bridge;
 mod capability;
 mod capability_names;

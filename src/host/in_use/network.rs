@@ -1,6 +1,6 @@
 //! Network interfaces: up, routed through, part of another, or carrying others.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::{Host, files};
 use super::{Child, Use};
@@ -40,7 +40,7 @@ impl Host {
         }
     }
 
-    /// `, and the default route leads through it`, or nothing.
+    /// `, with routes: default via 10.0.2.2`, or nothing.
     fn routes_in_words(&self, interface: &str) -> String {
         let routes = self.routes(interface);
         if routes.is_empty() {
@@ -79,9 +79,7 @@ fn route_v4(line: &str, interface: &str) -> Option<String> {
         return None;
     }
     let (to, gateway, mask) = (address(1)?, address(2)?, address(7)?);
-    let length = u32::from(mask).leading_ones();
-    let to = if length == 0 { "default".to_string() } else { format!("{to}/{length}") };
-    Some(if gateway.is_unspecified() { to } else { format!("{to} via {gateway}") })
+    Some(route(to.into(), u32::from(mask).leading_ones(), gateway.into()))
 }
 
 /// Destination, its length, source, its length, next hop, metric, …, flags, interface.
@@ -97,7 +95,12 @@ fn route_v6(line: &str, interface: &str) -> Option<String> {
     if to.is_unicast_link_local() || to.is_multicast() {
         return None;
     }
-    let length = u8::from_str_radix(fields.get(1)?, 16).ok()?;
+    let length = u32::from_str_radix(fields.get(1)?, 16).ok()?;
+    Some(route(to.into(), length, next.into()))
+}
+
+/// As `ip route` has it.
+fn route(to: IpAddr, length: u32, via: IpAddr) -> String {
     let to = if length == 0 { "default".to_string() } else { format!("{to}/{length}") };
-    Some(if next.is_unspecified() { to } else { format!("{to} via {next}") })
+    if via.is_unspecified() { to } else { format!("{to} via {via}") }
 }

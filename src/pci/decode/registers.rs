@@ -81,9 +81,7 @@ impl Part {
         value: impl Into<u64>,
         bits: &[(u32, &'static str)],
     ) -> &mut Self {
-        let value = value.into();
-        let set = bits.iter().filter(|(bit, _)| value & 1 << bit != 0).map(|(_, name)| *name);
-        self.add(name, FieldValue::Set(set.collect()))
+        self.add(name, FieldValue::Set(super::super::bits::names(value, bits)))
     }
 }
 
