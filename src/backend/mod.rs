@@ -24,6 +24,7 @@ mod bus_master;
 mod eventfd;
 pub mod group;
 pub mod model;
+mod refusal;
 
 /// A region of the device, by VFIO's index: 0 to 5 are the BARs, 6 the ROM, 7 the configuration space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

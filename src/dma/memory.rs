@@ -19,16 +19,10 @@ pub struct Memory {
 impl Memory {
     /// `len` bytes, in huge pages where `len` allows it and the system has some to spare.
     pub fn new(len: usize) -> Result<Self> {
-        let fail =
-            |error: std::io::Error| Error::io(&error, format!("allocation of {len:#x} bytes of DMA memory"));
-        let huge =
-            len.is_multiple_of(HUGE_PAGE).then(|| MmapOptions::new().len(len).huge(Some(21)).map_anon().ok());
-        let (map, huge) = match huge.flatten() {
-            Some(map) => (map, true),
-            None => (MmapOptions::new().len(len).map_anon().map_err(fail)?, false),
-        };
-        map.advise(Advice::DontFork).map_err(fail)?;
-        Ok(Self { map: map.into(), huge })
+        let huge = len.is_multiple_of(HUGE_PAGE).then(|| Self::in_pages(len, Some(HUGE_PAGE.ilog2() as u8)));
+        huge.and_then(|memory| memory.ok())
+            .map_or_else(|| Self::in_pages(len, None), Ok)
+            .map_err(|error| Error::io(&error, format!("allocation of {len:#x} bytes of DMA memory")))
     }
 
     /// `len` bytes in pages of 2 to the power of `page`, or in ordinary ones.

@@ -40,16 +40,11 @@ pub fn all(device: &Device) -> Vec<Check> {
 }
 
 /// A refusal for want of a right to lock memory says nothing of the device.
-fn mapped(name: impl Into<String>, outcome: &Result<()>, seen: String) -> Check {
-    match outcome {
-        Ok(()) => Check::of(name, Ok(seen)),
-        Err(error) if is_memlock(error) => Check::absent(name, error.to_string()),
-        Err(error) => Check::of(name, Err(error.clone())),
+pub fn mapped(name: impl Into<String>, seen: Result<String>) -> Check {
+    match seen {
+        Err(error) if error.catalogue_code() == Some(Code::E9) => Check::absent(name, error.to_string()),
+        seen => Check::of(name, seen),
     }
-}
-
-fn is_memlock(error: &Error) -> bool {
-    error.catalogue_code() == Some(Code::E9)
 }
 
 /// Maps, looks how the IOMMU does it, unmaps, and looks whether it is gone.
@@ -68,8 +63,10 @@ fn map_unmap(device: &Device, probe: &mut Probe<'_>, variant: &Variant) -> Vec<C
         return absent("the IOVA space has no such free range");
     };
     let outcome = probe.map(iova, slot, 0, size as usize);
-    let mut checks = vec![mapped(name("map"), &outcome, format!("{size:#x} bytes at IOVA {iova:#x}"))];
-    if outcome.is_err() {
+    let is_mapped = outcome.is_ok();
+    let seen = outcome.map(|()| format!("{size:#x} bytes at IOVA {iova:#x}"));
+    let mut checks = vec![mapped(name("map"), seen)];
+    if !is_mapped {
         checks.extend(["page", "unmap", "gone"].map(|what| Check::absent(name(what), "it was not mapped")));
         return checks;
     }
@@ -146,8 +143,9 @@ fn limit(device: &Device, probe: &mut Probe<'_>) -> Vec<Check> {
             break;
         }
         let outcome = probe.map(iova, slot, 0, page as usize);
-        checks.push(mapped(name(names[index]), &outcome, format!("one page at IOVA {iova:#x}")));
-        if outcome.is_err() {
+        let is_mapped = outcome.is_ok();
+        checks.push(mapped(name(names[index]), outcome.map(|()| format!("one page at IOVA {iova:#x}"))));
+        if !is_mapped {
             checks.push(Check::absent(name(names[index + 1]), "it was not mapped"));
             continue;
         }
@@ -200,7 +198,8 @@ fn bar(device: &Device, probe: &mut Probe<'_>) -> Vec<Check> {
         let outcome = probe
             .map(iova, slot, offset as usize, len as usize)
             .and_then(|()| probe.unmap(iova, len as usize));
-        mapped(name(what), &outcome, format!("{len:#x} bytes of {} from {offset:#x} on", index.name()))
+        let seen = outcome.map(|()| format!("{len:#x} bytes of {} from {offset:#x} on", index.name()));
+        mapped(name(what), seen)
     });
     tried.collect()
 }
@@ -225,10 +224,9 @@ fn count(device: &Device, probe: &mut Probe<'_>) -> Check {
         Ok(Some(format!("{before}, and one less for a mapping")))
     };
     match counted(probe) {
-        Ok(Some(seen)) => Check::of(NAME, Ok(seen)),
         Ok(None) => Check::absent(NAME, "no page of the IOVA space is free"),
-        Err(error) if is_memlock(&error) => Check::absent(NAME, error.to_string()),
-        Err(error) => Check::of(NAME, Err(error)),
+        Ok(Some(seen)) => mapped(NAME, Ok(seen)),
+        Err(error) => mapped(NAME, Err(error)),
     }
 }
 

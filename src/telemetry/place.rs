@@ -47,23 +47,23 @@ impl Roots {
     /// Where programs of this user's publish, whatever their environment. A directory that the environment names and
     /// that is another's, as after `sudo -E`, is not the user's.
     fn own(&self) -> Vec<Place> {
-        let place = |path: PathBuf| Place { path, owner: self.uid };
         let of_user = |directory: &Path| {
             fs::metadata(directory).is_ok_and(|it| it.is_dir() && it.uid() == self.uid.as_raw())
         };
-        let session = self.run.join("user").join(self.uid.to_string());
-        let xdg = self.xdg.iter().filter(|path| path.is_absolute() && of_user(path));
-        let mut places: Vec<Place> = xdg.map(|path| place(path.join("dirql"))).collect();
+        let mut places = Vec::new();
+        if let Some(xdg) = self.xdg.as_ref().filter(|path| path.is_absolute() && of_user(path)) {
+            add(&mut places, xdg.join("dirql"), self.uid);
+        }
         if self.uid.is_root() {
             // `/run/dirql` itself has what `dirql restore` needs, for everybody to read.
-            places.push(place(self.run.join("dirql/telemetry")));
+            add(&mut places, self.run.join("dirql/telemetry"), self.uid);
         }
+        let session = self.run.join("user").join(self.uid.to_string());
         if of_user(&session) {
-            places.push(place(session.join("dirql")));
+            add(&mut places, session.join("dirql"), self.uid);
         }
-        places.push(self.last_resort());
-        let mut seen = Vec::new();
-        places.retain(|place| !seen.contains(&place.path) && (seen.push(place.path.clone()), true).1);
+        let Place { path, owner } = self.last_resort();
+        add(&mut places, path, owner);
         places
     }
 
@@ -78,12 +78,17 @@ impl Roots {
         if self.uid.is_root() {
             let sessions = users(&self.run.join("user"), "").map(|(path, owner)| (path.join("dirql"), owner));
             for (path, owner) in sessions.chain(users(&self.tmp, "dirql-")) {
-                if !places.iter().any(|place| place.path == path) {
-                    places.push(Place { path, owner });
-                }
+                add(&mut places, path, owner);
             }
         }
         places
+    }
+}
+
+/// Adds a place, unless it is among them.
+fn add(places: &mut Vec<Place>, path: PathBuf, owner: Uid) {
+    if !places.iter().any(|place| place.path == path) {
+        places.push(Place { path, owner });
     }
 }
 

@@ -26,8 +26,9 @@ use vfio_bindings::bindings::vfio::{
 use vmm_sys_util::eventfd::EventFd;
 
 use self::chain::{Answer, sparse_windows};
+use super::refusal::Refused;
 use super::{Backend, IommuInfo, Iova, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Translation, Window};
-use crate::host::{Group as IommuGroup, Host, IrqRequest};
+use crate::host::{Group as IommuGroup, Host};
 use crate::synchronize::unpoisoned;
 use crate::{Address, Code, Error, ErrorKind, Result};
 
@@ -124,12 +125,9 @@ impl GroupBackend {
 
     fn set_irqs(&self, flags: u32, index: IrqIndex, start: u32, count: u32, fds: &[i32]) -> Result<u32> {
         ioctl::set_irqs(&self.device, flags, index as u32, start, count, fds).map_err(|errno| {
-            let (mode, active) = (index.to_string(), *unpoisoned(&self.active));
-            let active = active.map(|(index, count)| (index.to_string(), count));
-            let active = active.as_ref().map(|(mode, count)| (mode.as_str(), *count));
             let offered = self.irq(index).ok().map(|info| info.count);
-            let request = IrqRequest { mode: &mode, start, count, offered, active };
-            self.host.explain_set_irqs(self.address, errno, &request)
+            let active = *unpoisoned(&self.active);
+            Refused { index, start, count, offered, active }.explain(&self.host, self.address, errno)
         })
     }
 

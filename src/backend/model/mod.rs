@@ -21,8 +21,9 @@ use nix::errno::Errno;
 use vmm_sys_util::eventfd::EventFd;
 
 pub use self::bus::{Act, Bus, Fault};
+use super::refusal::Refused;
 use super::{Backend, IommuInfo, Iova, IrqIndex, IrqInfo, RegionIndex, RegionInfo, Translation, Window};
-use crate::host::{Host, IrqRequest};
+use crate::host::Host;
 use crate::synchronize::unpoisoned;
 use crate::{Address, Error, ErrorKind, Result};
 
@@ -127,19 +128,8 @@ impl ModelBackend {
     }
 
     /// As the kernel's refusal is explained.
-    fn irqs_refused(
-        &self,
-        errno: Errno,
-        index: IrqIndex,
-        (start, count): (u32, u32),
-        offered: u32,
-        active: Option<(IrqIndex, u32)>,
-    ) -> Error {
-        let mode = index.to_string();
-        let active = active.map(|(index, count)| (index.to_string(), count));
-        let active = active.as_ref().map(|(mode, count)| (mode.as_str(), *count));
-        let request = IrqRequest { mode: &mode, start, count, offered: Some(offered), active };
-        Host::system().explain_set_irqs(self.config.address, errno, &request)
+    fn irqs_refused(&self, errno: Errno, refused: &Refused) -> Error {
+        refused.explain(&Host::system(), self.config.address, errno)
     }
 
     /// Nothing, where the function is not closed.
@@ -248,7 +238,8 @@ impl Backend for ModelBackend {
             let (offered, active) = (irqs.info(index).count, irqs.on());
             (irqs.set_trigger(index, start, copies), offered, active)
         };
-        set.map_err(|errno| self.irqs_refused(errno, index, (start, count), offered, active))
+        let refused = Refused { index, start, count, offered: Some(offered), active };
+        set.map_err(|errno| self.irqs_refused(errno, &refused))
     }
 
     fn release(&self, index: IrqIndex) -> Result<()> {
@@ -264,10 +255,8 @@ impl Backend for ModelBackend {
 
     fn unmask(&self, index: IrqIndex, vector: u32) -> Result<()> {
         self.open("unmasking")?;
-        self.bus
-            .irqs()
-            .unmask(index, vector)
-            .map_err(|errno| self.irqs_refused(errno, index, (vector, 1), u32::MAX, None))
+        let refused = Refused { index, start: vector, count: 1, offered: Some(u32::MAX), active: None };
+        self.bus.irqs().unmask(index, vector).map_err(|errno| self.irqs_refused(errno, &refused))
     }
 
     fn iommu(&self) -> Result<IommuInfo> {

@@ -30,15 +30,9 @@ impl NetObserver {
 
     /// What was counted until now.
     pub fn read(&self) -> NetReport {
-        let seen = (self.look)();
-        let queues = self.queues.iter().map(MeterReader::read).collect();
-        match seen {
-            Ok((link, statistics)) => NetReport { link: Some(link), statistics: Some(statistics), queues },
-            Err(error) => {
-                log::debug!("{error}");
-                NetReport { link: None, statistics: None, queues }
-            }
-        }
+        let seen = (self.look)().inspect_err(|error| log::debug!("{error}"));
+        let (link, statistics) = seen.ok().unzip();
+        NetReport { link, statistics, queues: self.queues.iter().map(MeterReader::read).collect() }
     }
 }
 

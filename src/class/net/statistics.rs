@@ -43,23 +43,14 @@ pub struct QueueCounters {
 impl Counters for QueueCounters {
     #[inline]
     fn words(&self) -> [u64; WORDS] {
-        let Self {
-            receive_frames,
-            receive_bytes,
-            receive_dropped,
-            receive_doorbells,
-            transmit_frames,
-            transmit_bytes,
-            transmit_doorbells,
-        } = *self;
         [
-            receive_frames,
-            receive_bytes,
-            receive_dropped,
-            receive_doorbells,
-            transmit_frames,
-            transmit_bytes,
-            transmit_doorbells,
+            self.receive_frames,
+            self.receive_bytes,
+            self.receive_dropped,
+            self.receive_doorbells,
+            self.transmit_frames,
+            self.transmit_bytes,
+            self.transmit_doorbells,
             0,
         ]
     }
