@@ -192,11 +192,11 @@ impl Running {
         let release = self.release.clone();
         let stopped = self.stop();
         if release.is_wanted() {
-            let used = used.err().and_then(|end| match end {
-                End::Failed(error) => Some(error),
-                End::Unread => None,
-            });
-            [used, stopped.err()].into_iter().flatten().for_each(|error| log::debug!("{error}"));
+            let used = match used {
+                Err(End::Failed(errors)) => errors,
+                Ok(_) | Err(End::Unread) => vec![],
+            };
+            used.into_iter().chain(stopped.err()).for_each(|error| log::debug!("{error}"));
             return Err(release.error("running of the driver").into());
         }
         match (used, stopped) {
@@ -234,7 +234,8 @@ pub mod tests {
             assert!(!stop.is_wanted());
             bus.request_release();
             assert!(release.wait(std::time::Duration::from_secs(20)) && stop.is_wanted());
-            let Err(End::Failed(error)) = running.finish(used) else { panic!("it is no success") };
+            let Err(End::Failed(errors)) = running.finish(used) else { panic!("it is no success") };
+            let error = &errors[0];
             assert_eq!((error.kind().exit_code(), error.catalogue_code()), (7, Some(Code::E13)));
             let text = error.to_string();
             for words in
@@ -252,8 +253,8 @@ pub mod tests {
         let running = || Running::probe(edu(), &dirql_edu::DRIVER, &Settings::default()).unwrap();
         assert_eq!(running().finish(Ok(7)).unwrap(), 7);
         let failed = Error::new(ErrorKind::Busy, "a test").into();
-        let Err(End::Failed(error)) = running().finish::<()>(Err(failed)) else { panic!("it failed") };
-        assert_eq!(error.kind(), ErrorKind::Busy);
+        let Err(End::Failed(errors)) = running().finish::<()>(Err(failed)) else { panic!("it failed") };
+        assert_eq!(errors[0].kind(), ErrorKind::Busy);
     }
 
     #[test]

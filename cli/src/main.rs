@@ -49,9 +49,9 @@ fn end(ended: Outcome, output: &Output) -> ExitCode {
     match ended {
         // Whoever read our output has had enough of it: that is no failure.
         Ok(()) | Err(End::Unread) => ExitCode::SUCCESS,
-        Err(End::Failed(error)) => {
-            output.failure(&error);
-            ExitCode::from(error.kind().exit_code())
+        Err(End::Failed(errors)) => {
+            output.failures(&errors);
+            errors.first().map_or(ExitCode::FAILURE, |error| ExitCode::from(error.kind().exit_code()))
         }
     }
 }

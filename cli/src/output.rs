@@ -13,15 +13,15 @@ use crate::wrap::{indent, wrap};
 /// Why a command ended before its time.
 #[derive(Debug)]
 pub enum End {
-    /// It failed.
-    Failed(Error),
+    /// It failed: once, or once for each of several devices.
+    Failed(Vec<Error>),
     /// Nobody reads what it prints any more, as in `dirql list | head -1`.
     Unread,
 }
 
 impl From<Error> for End {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        Self::Failed(vec![error])
     }
 }
 
@@ -116,11 +116,20 @@ impl Output {
         self.sink.message(&format!("{text}\n"));
     }
 
-    /// Tells the user of a failure, as a document where one is wanted.
-    pub fn failure(&self, error: &Error) {
-        if self.json {
-            return self.note(error.to_json());
+    /// Tells the user of failures, as one document where that is wanted: the first, and what else failed.
+    pub fn failures(&self, failures: &[Error]) {
+        if !self.json {
+            return failures.iter().for_each(|error| self.failure(error));
         }
+        let mut documents = failures.iter().map(Error::to_json);
+        let Some(mut document) = documents.next() else { return };
+        if failures.len() > 1 {
+            document["others"] = documents.map(|mut other| other["error"].take()).collect();
+        }
+        self.note(document);
+    }
+
+    fn failure(&self, error: &Error) {
         let text = format!("error: {error}");
         let lines: Vec<_> = text.lines().map(|line| fit(line, self.stderr.width)).collect();
         let text = lines.join("\n");
@@ -181,7 +190,7 @@ pub fn unwritten(error: io::Error) -> End {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return End::Unread;
     }
-    End::Failed(Error::io(&error, "writing of the output"))
+    Error::io(&error, "writing of the output").into()
 }
 
 #[cfg(test)]
@@ -215,8 +224,10 @@ mod tests {
     #[test]
     fn a_broken_pipe_is_no_failure() {
         assert!(matches!(unwritten(io::ErrorKind::BrokenPipe.into()), End::Unread));
-        let End::Failed(error) = unwritten(io::Error::from_raw_os_error(28)) else { panic!("ENOSPC is one") };
-        assert!(error.to_string().contains("ENOSPC"), "{error}");
+        let End::Failed(errors) = unwritten(io::Error::from_raw_os_error(28)) else {
+            panic!("ENOSPC is one")
+        };
+        assert!(errors[0].to_string().contains("ENOSPC"), "{errors:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue};
 use dirql::{Error, ErrorKind};
 
 use crate::args::Cli;
-use crate::output::{End, Output};
+use crate::output::Output;
 
 /// Prints what the parser says, and gives the exit code. Help is text, also with `--json`; a mistake is a document then.
 pub fn answer(error: &clap::Error) -> ExitCode {
@@ -18,7 +18,7 @@ pub fn answer(error: &clap::Error) -> ExitCode {
         return crate::end(output.styled(&error.render(), true).and_then(|()| output.flush()), &output);
     }
     if output.is_json() {
-        return crate::end(Err(End::Failed(mistake(error, &words))), &output);
+        return crate::end(Err(mistake(error, &words).into()), &output);
     }
     // A message has no way to fail.
     crate::end(output.styled(&error.render(), false), &output);

@@ -4,6 +4,7 @@ use dirql::host::{BindOptions, Bound, Host, VFIO_PCI};
 use dirql::{Address, Result};
 use serde_json::json;
 
+use super::several::print_plans;
 use crate::args::Bind;
 use crate::device::driver_of;
 use crate::output::{Outcome, Output};
@@ -17,7 +18,7 @@ pub fn bind(host: &Host, args: &Bind, output: &mut Output) -> Outcome {
         None => addresses(host, &args.devices)?,
     };
     if args.dry_run {
-        return plan(host, &addresses, &options, output);
+        return print_plans(&addresses, |address| host.plan_bind(address, &options), output);
     }
     let all = host.bind_all(&addresses, &options)?;
     if output.is_json() {
@@ -61,27 +62,6 @@ fn addresses(host: &Host, names: &[String]) -> Result<Vec<Address>> {
         }
     }
     Ok(addresses)
-}
-
-fn plan(host: &Host, addresses: &[Address], options: &BindOptions, output: &mut Output) -> Outcome {
-    let mut plans = Vec::new();
-    for &address in addresses {
-        plans.push((address, host.plan_bind(address, options)?));
-    }
-    print_plans(plans, output)
-}
-
-/// Prints what would be done to each device.
-pub(super) fn print_plans(plans: Vec<(Address, Vec<String>)>, output: &mut Output) -> Outcome {
-    if output.is_json() {
-        let plans = plans.into_iter().map(|(address, steps)| json!({ "address": address, "steps": steps }));
-        return output.document(&plans.collect::<Vec<_>>());
-    }
-    for (address, steps) in plans {
-        output.line(format_args!("# {address}"))?;
-        steps.iter().try_for_each(|step| output.line(step))?;
-    }
-    Ok(())
 }
 
 fn line(bound: &Bound) -> String {

@@ -5,6 +5,8 @@ use dirql::{Address, Device, Error, ErrorKind, Result};
 use serde_json::json;
 
 use crate::args::{Config, ConfigWidth};
+use crate::confine::Needs;
+use crate::device::open;
 use crate::dump::dump;
 use crate::output::{Outcome, Output};
 
@@ -13,7 +15,7 @@ pub fn config(host: &Host, args: &Config, output: &mut Output) -> Outcome {
     let function = host.resolve(&args.target.device)?;
     let width = args.width.bytes();
     let Some(offset) = args.offset else {
-        let bytes = snapshot(&function)?;
+        let bytes = snapshot(host, &function)?;
         let values: Vec<u64> = bytes.iter().map(|&byte| byte.into()).collect();
         if output.is_json() {
             return output
@@ -24,8 +26,10 @@ pub fn config(host: &Host, args: &Config, output: &mut Output) -> Outcome {
     let operation = if args.value.is_some() { "writing" } else { "reading" };
     let register = register(function.address, operation, offset, args.width)?;
     let value = match args.value {
-        Some(value) => write(&function, register, args.width, value)?,
-        None if function.is_on_vfio() => read(&Device::open(function.address)?, register, args.width)?,
+        Some(value) => write(host, &function, register, args.width, value)?,
+        None if function.is_on_vfio() => {
+            read(&open(host, &function, &Needs::default())?, register, args.width)?
+        }
         None => of_snapshot(&function, register, width)?,
     };
     if output.is_json() {
@@ -60,13 +64,15 @@ fn register(address: Address, operation: &str, offset: u64, width: ConfigWidth) 
 }
 
 /// All of it: through VFIO where that has it and lets us, else what sysfs shows this user.
-fn snapshot(function: &Function) -> Result<Vec<u8>> {
+fn snapshot(host: &Host, function: &Function) -> Result<Vec<u8>> {
+    // Sysfs shows root more than it shows who is confined.
+    let seen = function.config();
     if function.is_on_vfio()
-        && let Ok(device) = Device::open(function.address)
+        && let Ok(device) = open(host, function, &Needs::default())
     {
         return Ok(device.config().snapshot()?.as_bytes().to_vec());
     }
-    Ok(function.config()?.as_bytes().to_vec())
+    Ok(seen?.as_bytes().to_vec())
 }
 
 fn of_snapshot(function: &Function, register: u16, width: u64) -> Result<u64> {
@@ -93,7 +99,7 @@ fn read(device: &Device, register: u16, width: ConfigWidth) -> Result<u64> {
 }
 
 /// Writes, and gives what the register reads then.
-fn write(function: &Function, register: u16, width: ConfigWidth, value: u64) -> Result<u64> {
+fn write(host: &Host, function: &Function, register: u16, width: ConfigWidth, value: u64) -> Result<u64> {
     let address = function.address;
     if value >> (8 * width.bytes() - 1) > 1 {
         return Err(refused(
@@ -102,7 +108,7 @@ fn write(function: &Function, register: u16, width: ConfigWidth, value: u64) -> 
             format!("{value:#x} has more than {} bits", 8 * width.bytes()),
         ));
     }
-    let device = Device::open(address)?;
+    let device = open(host, function, &Needs::default())?;
     let config = device.config();
     match width {
         ConfigWidth::Bits8 => config.write(register, value as u8),

@@ -88,12 +88,12 @@ mod tests {
         assert!(verdict(None, &[pass.clone(), warn.clone()]).is_ok());
         let cause = Error::new(ErrorKind::Busy, "c").why("held").fix("do that");
         let fail = Condition::fail("c", &cause);
-        let Err(End::Failed(error)) = verdict(None, &[pass, warn.clone(), fail.clone()]) else {
+        let Err(End::Failed(errors)) = verdict(None, &[pass, warn.clone(), fail.clone()]) else {
             panic!("c is not met")
         };
-        assert_eq!(error.kind().exit_code(), 3);
+        assert_eq!(errors[0].kind().exit_code(), 3);
         assert_eq!(
-            error.to_string(),
+            errors[0].to_string(),
             "examination failed\n  why: 1 of 3 conditions are not met: c\n  fix: the first one first: do that"
         );
         let output = Output::new(false);

@@ -18,6 +18,7 @@ mod reset;
 mod restore;
 mod run;
 mod selftest;
+mod several;
 mod stats;
 #[cfg(test)]
 mod texts;

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use dirql::host::Host;
 use dirql::region::{Bar, Register};
-use dirql::{Device, Error, ErrorKind, Result};
+use dirql::{Error, ErrorKind, Result};
 use serde_json::json;
 
 use crate::args::{Regs, Width};
+use crate::confine::Needs;
+use crate::device::open;
 use crate::dump::dump;
 use crate::output::{Outcome, Output};
 use crate::signals::Stop;
@@ -22,7 +24,7 @@ const REFRESH: Duration = Duration::from_secs(1);
 pub fn regs(host: &Host, args: &Regs, output: &mut Output) -> Outcome {
     let stop = Stop::on_signals()?;
     let function = host.resolve(&args.target.device)?;
-    let device = Device::open(function.address)?;
+    let device = open(host, &function, &Needs::default())?;
     stop.on_release(device.release_request());
     let bar = device.bar(args.bar)?;
     let length = length(&bar, args)?;

@@ -5,12 +5,14 @@ use dirql::{Device, Error, ErrorKind, Result};
 use serde_json::json;
 
 use crate::args::Target;
+use crate::confine::Needs;
+use crate::device::open;
 use crate::output::{Outcome, Output};
 
 /// Resets the function.
 pub fn reset(host: &Host, target: &Target, output: &mut Output) -> Outcome {
     let function = host.resolve(&target.device)?;
-    let device = Device::open(function.address)?;
+    let device = open(host, &function, &Needs::default())?;
     let methods = function.reset_methods();
     reset_opened(&device, &function)?;
     if output.is_json() {

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::args::Target;
 use crate::confine::Needs;
 use crate::device::{Running, driver_of, open};
-use crate::output::{Colour, End, Outcome, Output};
+use crate::output::{Colour, Outcome, Output};
 
 /// Tries the device as any device, and then with its driver.
 pub fn selftest(host: &Host, target: &Target, output: &mut Output) -> Outcome {
@@ -73,18 +73,15 @@ fn verdict(address: Address, checks: &[Check]) -> Outcome {
     if failed.is_empty() {
         return Ok(());
     }
-    Err(End::Failed(Error::new(ErrorKind::Device, "selftest").on(address).why(format!(
-        "{} of {} checks failed: {}",
-        failed.len(),
-        checks.len(),
-        failed.join(", ")
-    ))))
+    let why = format!("{} of {} checks failed: {}", failed.len(), checks.len(), failed.join(", "));
+    Err(Error::new(ErrorKind::Device, "selftest").on(address).why(why).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::device::tests::edu;
+    use crate::output::End;
 
     #[test]
     fn every_check_of_a_good_device_passes() {
@@ -101,8 +98,8 @@ mod tests {
         let absent = Check::absent("b", "none");
         assert!(verdict(address, &[pass.clone(), absent.clone()]).is_ok());
         let fail = Check::of("c", Err(Error::new(ErrorKind::Failure, "c").why("so")));
-        let Err(End::Failed(error)) = verdict(address, &[pass, absent, fail]) else { panic!("c failed") };
-        assert_eq!(error.kind().exit_code(), 7);
-        assert!(error.to_string().contains("1 of 3 checks failed: c"), "{error}");
+        let Err(End::Failed(errors)) = verdict(address, &[pass, absent, fail]) else { panic!("c failed") };
+        assert_eq!(errors[0].kind().exit_code(), 7);
+        assert!(errors[0].to_string().contains("1 of 3 checks failed: c"), "{errors:?}");
     }
 }

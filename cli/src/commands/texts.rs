@@ -73,8 +73,8 @@ fn compare(name: &str, lines: &[&str]) {
             Command::Udev { action } => udev::udev(&host, *action, &mut output),
             command => panic!("{command:?} is not for such a machine"),
         };
-        if let Err(End::Failed(error)) = ended {
-            output.failure(&error);
+        if let Err(End::Failed(errors)) = ended {
+            output.failures(&errors);
         }
         let [data, messages] = output.said();
         // Only documents, files and what is to be pasted may be longer.

@@ -98,7 +98,7 @@ impl Boot {
     }
 }
 
-/// The guest's kernel found a processor that did not move for half a minute.
+/// The guest's kernel found a processor that did not move for half a minute, or whose timer did not wake it.
 #[derive(Debug)]
 pub(crate) struct LockedUp;
 
@@ -111,7 +111,8 @@ impl std::fmt::Display for LockedUp {
 impl std::error::Error for LockedUp {}
 
 fn locked_up(console: &[u8]) -> bool {
-    String::from_utf8_lossy(console).contains("BUG: soft lockup")
+    let text = String::from_utf8_lossy(console);
+    ["BUG: soft lockup", "detected stalls on CPUs"].iter().any(|words| text.contains(words))
 }
 
 #[cfg(test)]
@@ -130,10 +131,12 @@ mod tests {
             let mut boot = Boot { process: process(), log, console: console.clone(), started };
             boot.wait_for(|| Ok(None::<()>)).unwrap_err()
         };
-        assert!(
-            boot("[ 28.5] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [cryptomgr_test:52]")
-                .is::<LockedUp>()
-        );
+        for words in [
+            "[ 28.5] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [cryptomgr_test:52]",
+            "[ 22.6] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+        ] {
+            assert!(boot(words).is::<LockedUp>(), "{words}");
+        }
         let late = boot("[    0.0] Linux version");
         assert!(!late.is::<LockedUp>() && late.to_string().contains("Linux version"), "{late}");
     }

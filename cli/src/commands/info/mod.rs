@@ -12,14 +12,15 @@ use std::path::PathBuf;
 use dirql::backend::IrqIndex;
 use dirql::host::{Function, Host};
 use dirql::pci::{ConfigSpace, Names};
-use dirql::{Device, Error, Result};
+use dirql::{Error, Result};
 use serde_json::{Value, json};
 
 use self::facts::Facts;
 use self::opened::Opened;
 use self::page::Page;
 use crate::args::Target;
-use crate::device::driver_of;
+use crate::confine::Needs;
+use crate::device::{driver_of, open};
 use crate::output::{Colour, Outcome, Output};
 
 /// Prints what there is to know.
@@ -58,7 +59,8 @@ impl Known {
         let opened = host
             .usable(&function)
             .problem
-            .map_or_else(|| Device::open(function.address).and_then(|device| Opened::of(&device)), Err);
+            .map_or_else(|| open(host, &function, &Needs::default()), Err)
+            .and_then(|device| Opened::of(&device));
         let config = match (seen, &opened) {
             // VFIO hides some capabilities and keeps some registers to itself: sysfs is what the device says.
             (Ok(seen), _) if !seen.is_header_only() => Ok((seen, "sysfs")),

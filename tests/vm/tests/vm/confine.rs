@@ -28,10 +28,12 @@ fn confined() -> Result<()> {
     bind(&machine, &rows)?;
     all(&rows, |row| {
         let address = row.nic.address();
+        let bar = if row.nic.kernel == "virtio-pci" { 4 } else { 0 };
         for (words, at_work) in [
             (format!("dirql -v run {address}"), "link up"),
             (row.net("pcap /share/out.pcap -v"), "receiving on"),
             (row.net("ping 10.0.2.2 --count 60000 -v"), "seq=2 "),
+            (format!("dirql -v regs {address} {bar} --watch"), "000000: "),
         ] {
             let running = machine.command(&words).memlock(64 << 10).spawn()?;
             let output =
