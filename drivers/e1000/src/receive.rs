@@ -16,7 +16,7 @@ use crate::{BUFFER, BURST, ENTRIES};
 const MOST_PARTS: usize = 8;
 
 /// Buffers that the chip can do without.
-const FEW: usize = 16;
+const FEW: usize = 32;
 
 /// The ring, and what was dropped of what came through it.
 #[derive(Debug)]

@@ -124,7 +124,7 @@ impl Nic {
 
 impl Row {
     /// Its name in a failure.
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         [Some(self.nic.name), self.interrupts].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 

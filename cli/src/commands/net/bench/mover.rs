@@ -154,7 +154,8 @@ impl Mover<'_> {
         while !self.is_ended() {
             match self.queue.receive(self.work.batch, &mut |frame| bytes += frame.len() as u64)? {
                 0 if self.wait != Wait::Poll => drop(self.queue.wait(Interest::Receive, PATIENCE)?),
-                0 => std::hint::spin_loop(),
+                // No pause: where a processor is emulated, that stops the device as well.
+                0 => {}
                 taken => {
                     frames += taken as u64;
                     self.shown.frames.store(frames, Ordering::Relaxed);
