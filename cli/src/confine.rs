@@ -6,7 +6,7 @@
 //! Everything may still be read that the user may read: what fails later is explained from sysfs and procfs.
 //!
 //! All that holds for a thread and those that it starts. So most goes before the device is opened, and what opening
-//! itself needs right after it, before its driver starts threads.
+//! itself needs right after it, before anything starts threads.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! The devices that this command drives: found, opened, started, stopped.
 
+use dirql::backend::group::GroupBackend;
 use dirql::class::display::Display;
 use dirql::class::net::Net;
 use dirql::class::random::Random;
@@ -60,9 +61,10 @@ pub fn open(host: &Host, function: &Function, needs: &Needs) -> Result<Device> {
         Some(held) if held.catalogue_code() == Some(Code::E7) => return Err(held),
         _ => confine::before_opening(needs),
     }
-    let device = Device::open(function.address)?;
+    let backend = GroupBackend::open(function.address)?;
     confine::once_open(needs);
-    Ok(device)
+    // Its threads hold no more than that.
+    Device::from_backend(backend)
 }
 
 /// A device that runs. Dropped, it is stopped as well.
