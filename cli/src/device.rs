@@ -58,9 +58,17 @@ pub fn require_driver(function: &Function) -> Result<&'static Registration> {
 pub fn open(host: &Host, function: &Function, needs: &Needs) -> Result<Device> {
     // Who is confined sees no more what other processes hold.
     match host.usable(function).problem {
-        Some(held) if held.catalogue_code() == Some(Code::E7) => return Err(held),
-        _ => confine::before_opening(needs),
+        Some(held) if held.catalogue_code() == Some(Code::E7) => Err(held),
+        _ => open_unheld(function, needs),
     }
+}
+
+/// As [`open`], of a device of which it was looked up already that nobody holds it.
+///
+/// # Errors
+/// As [`Device::open`].
+pub fn open_unheld(function: &Function, needs: &Needs) -> Result<Device> {
+    confine::before_opening(needs);
     let backend = GroupBackend::open(function.address)?;
     confine::once_open(needs);
     // Its threads hold no more than that.

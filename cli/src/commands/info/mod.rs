@@ -20,7 +20,7 @@ use self::opened::Opened;
 use self::page::Page;
 use crate::args::Target;
 use crate::confine::Needs;
-use crate::device::{driver_of, open};
+use crate::device::{driver_of, open_unheld};
 use crate::output::{Colour, Outcome, Output};
 
 /// Prints what there is to know.
@@ -59,7 +59,7 @@ impl Known {
         let opened = host
             .usable(&function)
             .problem
-            .map_or_else(|| open(host, &function, &Needs::default()), Err)
+            .map_or_else(|| open_unheld(&function, &Needs::default()), Err)
             .and_then(|device| Opened::of(&device));
         let config = match (seen, &opened) {
             // VFIO hides some capabilities and keeps some registers to itself: sysfs is what the device says.
